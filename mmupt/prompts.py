@@ -1,0 +1,56 @@
+"""Problem -> chat messages. The one place where the answer format and the synthesis instructions are stated.
+
+Training, evaluation and synthesis all build their prompts here, so that they cannot drift apart. A multiple-choice
+question is shown as its text followed by one line for each choice, ``(A) ...``; a model that writes a question writes it
+in that same form, so that what was written can be asked without rewording.
+
+MM-UPT (arXiv 2505.22453) appends the answer format to the question after one space; its public prompts hold a literal
+backslash-n at that place, which is not reproduced.
+"""
+
+from collections.abc import Sequence
+
+from mmupt.types import ImageRef, Problem, Prompt
+
+ANSWER_FORMAT = "Please reason step by step, and put your final answer within \\boxed{}."
+DIRECT = "Write a new question about this picture."
+EXAMPLE = "Here is a question about this picture:"
+EXAMPLE_ANSWER = "Its answer is:"
+IN_CONTEXT = "Write a new question about the same picture, with a different meaning."
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def question_text(question: str, choices: Sequence[str] = ()) -> str:
+    """The question as it is shown: its text, then one line ``(A) choice`` for each choice."""
+    return "".join([question, *(f"\n({letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=False))])
+
+
+def answer_prompt(problem: Problem, *, system: str | None = None) -> Prompt:
+    """The prompt that asks for worked steps and a boxed answer. Never reads ``problem.answer``."""
+    shown = question_text(problem.question, problem.choices)
+    return chat(problem.id, f"{shown} {ANSWER_FORMAT}", problem.images, system=system)
+
+
+def direct_prompt(id: str, image: ImageRef) -> Prompt:
+    """The prompt that asks for a question about one picture, with nothing else given."""
+    return chat(id, DIRECT, (image,))
+
+
+def in_context_prompt(id: str, example: Problem, *, answer: str | None = None) -> Prompt:
+    """The prompt that asks for another question about the example's pictures.
+
+    ``answer`` is the example answer to show, chosen by the caller (the model's own voted answer, or a gold one);
+    ``example.answer`` itself is never read.
+    """
+    shown = f"{EXAMPLE} {question_text(example.question, example.choices)}\n"
+    if answer is not None:
+        shown += f"{EXAMPLE_ANSWER} {answer}\n"
+    return chat(id, shown + IN_CONTEXT, example.images)
+
+
+def chat(id: str, text: str, images: tuple[ImageRef, ...], *, system: str | None = None) -> Prompt:
+    """One user turn: the pictures first, then the text; ``system`` replaces the chat template's own system turn."""
+    content = [*({"type": "image"} for _ in images), {"type": "text", "text": text}]
+    turn = {"role": "user", "content": content}
+    first = () if system is None else ({"role": "system", "content": [{"type": "text", "text": system}]},)
+    return Prompt(id=id, messages=(*first, turn), images=images)
