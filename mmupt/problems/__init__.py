@@ -1,0 +1,12 @@
+"""Training sets and generic readers: a name, file or folder in, a ProblemSet out.
+
+Strict about the set (a row without a question, an id used twice, no rows: UserError), patient with its pictures (a
+broken one is skipped, counted and named). Nobody downstream sees a gold answer unless `load(..., answers=True)` asked.
+"""
+
+from mmupt.problems.loading import load, names
+from mmupt.problems.pictures import decode
+from mmupt.problems.problem_set import ProblemSet, Skip, digest, without_answers
+from mmupt.problems.writing import write
+
+__all__ = ["ProblemSet", "Skip", "decode", "digest", "load", "names", "without_answers", "write"]

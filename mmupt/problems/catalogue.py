@@ -1,0 +1,60 @@
+"""The public data sets that mmupt knows by name: what data/catalogue.toml says about each."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmupt.errors import UserError
+from mmupt.problems.rows import Columns
+from mmupt.problems.shipped import shipped
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One data set of the hub."""
+
+    name: str
+    """Name by which mmupt calls it."""
+    id: str
+    """Name on the hub."""
+    revision: str | None
+    """Commit on the hub; None takes the newest."""
+    splits: tuple[str, ...]
+    """Splits that are known; () where none is recorded."""
+    columns: Columns
+    licence: str | None
+    """None where it is not known."""
+    about: str
+
+
+def entries(path: Path | None = None) -> dict[str, Entry]:
+    """Every entry by name."""
+    where = path or shipped("catalogue.toml")
+    with where.open("rb") as file:
+        tables = tomllib.load(file)
+    return {name: _entry(name, table, where) for name, table in tables.items()}
+
+
+def by_id(hub_id: str) -> Entry | None:
+    """The entry of a data set that is given by its name on the hub."""
+    return next((entry for entry in entries().values() if entry.id == hub_id), None)
+
+
+def _entry(name: str, table: dict[str, object], where: Path) -> Entry:
+    columns = table.get("columns", {})
+    splits = table.get("splits", [])
+    if not isinstance(columns, dict) or not isinstance(splits, list) or "id" not in table:
+        raise UserError(f"entry {name} needs an id, a table of columns and a list of splits", where=str(where))
+    return Entry(
+        name=name,
+        id=str(table["id"]),
+        revision=_optional(table, "revision"),
+        splits=tuple(str(split) for split in splits),
+        columns=Columns(**{field: (str(column),) for field, column in columns.items()}),
+        licence=_optional(table, "licence"),
+        about=str(table.get("about", "")),
+    )
+
+
+def _optional(table: dict[str, object], key: str) -> str | None:
+    return str(table[key]) if key in table else None

@@ -1,0 +1,34 @@
+"""A .jsonl file: one JSON object a line; picture paths are relative to the file's folder."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmupt.errors import UserError
+from mmupt.problems.rows import Row
+
+
+def rows(path: Path) -> Iterator[Row]:
+    """Each line that is not blank, as a row."""
+    for number, line in enumerate(_lines(path), start=1):
+        if line.strip():
+            where = f"{path.name} row {number}"
+            yield Row(where, f"{path.stem}-{number}", _object(line, where), path.parent)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot be read ({error})", where=str(path), fix="give a readable UTF-8 file") from error
+
+
+def _object(line: str, where: str) -> dict[str, object]:
+    fix = 'each line must be one JSON object such as {"id": "a", "question": "..."}'
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"not valid JSON ({str(error)[:80]})", where=where, fix=fix) from error
+    if not isinstance(value, dict):
+        raise UserError(f"a JSON {type(value).__name__}, not an object", where=where, fix=fix)
+    return value
