@@ -52,9 +52,7 @@ def _from_hub(rest: str) -> tuple[Iterable[Row], Columns]:
     full, _, split = rest.rpartition(":")
     name, _, revision = full.partition("@")
     if not name:
-        raise UserError(
-            "no split is named", where=f"hub:{rest}", fix="write hub:ID:SPLIT, such as hub:owner/name:train"
-        )
+        raise UserError("no split is named", where=f"hub:{rest}", fix="write hub:ID:SPLIT")
     entry = catalogue.by_id(name)
     columns = entry.columns if entry else Columns()
     return hub.rows(name, split, revision=revision or (entry.revision if entry else None)), columns

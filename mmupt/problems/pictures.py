@@ -1,8 +1,8 @@
 """Encoded picture in, RGB picture out; whatever cannot be a picture is a SampleError.
 
-CMYK, 16-bit, palette, transparent and animated pictures become plain 8-bit RGB: transparency is laid on white (diagrams are
-drawn in black), an animation gives its first frame, a camera's orientation is applied. A picture that declares more than
-MAX_PICTURE pixels is refused from its header, before any pixel is decoded.
+CMYK, 16-bit, palette, transparent and animated pictures become plain 8-bit RGB: transparency is laid on white
+(diagrams are drawn in black), an animation gives its first frame, a camera's orientation is applied. A picture that
+declares more than MAX_PICTURE pixels is refused from its header, before any pixel is decoded.
 """
 
 from __future__ import annotations

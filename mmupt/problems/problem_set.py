@@ -59,7 +59,7 @@ def image_digest(ref: ImageRef) -> str:
 
 
 def digest(problems: Iterable[Problem]) -> str:
-    """sha256 over all that a model or a judge is shown: order, ids, texts, choices, pictures and golds (never paths)."""
+    """sha256 over all that a model or a judge is shown: ids, texts, choices, pictures, golds; never over paths."""
     total = hashlib.sha256()
     for problem in problems:
         shown = [problem.id, problem.question, list(problem.choices), problem.answer, problem.answer_type]

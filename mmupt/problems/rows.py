@@ -1,7 +1,7 @@
 """Rows of any source -> ProblemSet: the one place that decides what a good row is.
 
-A fault of the data set as a whole (no rows, a row without a question, an id used twice, a field of the wrong kind) is the user's to mend:
-UserError with file and row. A picture that is missing or broken costs its row only: the row is skipped and named.
+A fault of the data set as a whole (no rows, a row without a question, an id used twice, a field of the wrong kind) is
+the user's to mend: UserError with file and row. A picture that is missing or broken costs its row only, which is named.
 Unless answers are asked for, the columns that hold them are never looked at.
 """
 

@@ -1,6 +1,6 @@
 """The embedded world: small pictures and questions about them, with computed golds.
 
-Splits: train, dev and test (easy level; pictures disjoint), hard_train and hard_test (a family that the base model gets wrong).
+Splits: train, dev and test (easy level; pictures disjoint), hard_train and hard_test (what the base model gets wrong).
 Columns: id, question, choices, answer, answer_type, images, skill, level, family; the last three become meta.
 """
 

@@ -1,7 +1,7 @@
 """Problems -> a folder that `load` reads again: problems.jsonl and images/<sha256>.png.
 
-Every picture is written once, as RGB PNG under the digest of its bytes; problems.jsonl is written last and in one step, so that a folder
-that has it is whole.
+Every picture is written once, as RGB PNG under the digest of its bytes; problems.jsonl is written last and in one step,
+so that a folder that has it is whole.
 """
 
 import hashlib
