@@ -1,0 +1,125 @@
+"""Settings of `mmupt train`. The defaults are MM-UPT's protocol (arXiv 2505.22453 and its public code, 8 GPUs)."""
+
+from typing import Literal
+
+from mmupt.config.sampling import RolloutConfig
+from mmupt.config.section import Section
+
+Deepspeed = Literal["none", "zero1", "zero2", "zero3"]
+
+
+class VoteConfig(Section):
+    """When a group's vote has a winner; a group without one gives no gradient and is counted."""
+
+    tie: Literal["abstain", "first"] = "abstain"
+    """Two largest classes of the same size: nobody wins, or the class that was seen first."""
+    min_count: int = 1
+    """Fewest completions that the winning class must have."""
+    min_share: float = 0.0
+    """Smallest share of the group, abstentions included, that the winning class must have."""
+
+
+class UpdateConfig(Section):
+    """One gradient step."""
+
+    learning_rate: float = 1e-6
+    """Peak learning rate of AdamW."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """How the learning rate goes after the warm-up; linear and cosine end at zero."""
+    warmup_steps: int = 0
+    """Updates over which the learning rate rises from zero."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """AdamW's averages."""
+    max_grad_norm: float = 1.0
+    """The gradient is scaled down to this norm."""
+    clip_low: float = 0.2
+    """The ratio of new to old probability counts down to 1 - clip_low."""
+    clip_high: float = 0.3
+    """The ratio counts up to 1 + clip_high."""
+    dual_clip: float = 3.0
+    """Largest ratio for a negative advantage."""
+    kl_coefficient: float = 0.01
+    """Weight of the k3 KL to the untrained model; 0 keeps no reference at all and leaves out groups whose advantages are all zero."""
+    loss_type: Literal["bnpo", "dapo", "grpo", "dr_grpo"] = "bnpo"
+    """How token losses are averaged: bnpo is the mean over the tokens of a micro-batch, then over micro-batches."""
+    micro_batch_size: int = 4
+    """Completions in the mean that bnpo takes. It changes the loss, not the memory: see pack_tokens."""
+    pack_tokens: int = 16384
+    """Most tokens that go through the model at once, padding included; one group always goes."""
+    layout: Literal["auto", "shared_prefix", "repeated"] = "auto"
+    """shared_prefix runs a group's prompt and pictures once; auto takes it for every model class that it was checked with."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass instead of holding them."""
+
+
+class LoraConfig(Section):
+    """Train low-rank adapters instead of the weights."""
+
+    rank: int = 16
+    """Rank of the adapters."""
+    alpha: int = 32
+    """Their output is scaled by alpha / rank."""
+    target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    """Linear layers that get one, by the last part of their name."""
+
+
+class SaveConfig(Section):
+    """Checkpoints: always one after the last step."""
+
+    every: int = 5
+    """Steps between checkpoints; a killed run loses at most so many steps."""
+    total_limit: int | None = 2
+    """Checkpoints to keep, newest first; null keeps all."""
+
+
+class TrainConfig(Section):
+    """`mmupt train`: questions without answers in, checkpoints out."""
+
+    out: str = "runs/train"
+    """Run folder."""
+    model: str = "tiny"
+    """Model folder, hub id, or "tiny"."""
+    data: str = "tiny:train"
+    """Problem set: a registered name, a .jsonl or .parquet file, a folder, or hub:ID:SPLIT. Its answers are masked."""
+    limit: int | None = None
+    """Use the first so many problems only."""
+    system: str | None = None
+    """System prompt; null leaves it to the chat template."""
+    seed: int = 0
+    """Data order and sampling are derived from it."""
+    estimator: str = "majority"
+    """Where the reward comes from: a module of mmupt.rewards."""
+    group_size: int = 10
+    """Rollouts of each problem (G); all of them vote."""
+    problems_per_step: int = 512
+    """Problems of one batch of rollouts."""
+    updates_per_step: int = 4
+    """Gradient steps that share one batch of rollouts; each takes its own part of the problems."""
+    epochs: int = 15
+    """Passes over the problems."""
+    steps: int | None = None
+    """Batches of rollouts in all; null: as many as the epochs hold."""
+    ranks: int = 1
+    """Processes on this machine; more than one are started by torchrun. Ignored under a launcher, whose WORLD_SIZE counts."""
+    deepspeed: Deepspeed = "zero2"
+    """DeepSpeed's ZeRO stage; "none" trains in one process of plain torch."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the model is trained."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Numbers of the forward pass: auto is bfloat16 on a GPU, float32 on the CPU. The optimiser's weights are float32 in either case."""
+    threads: int = 1
+    """Threads of each process on the CPU. A fixed number makes sums, and so the weights, repeatable to the bit."""
+    freeze_vision: bool = False
+    """Train the language model only."""
+    audit: bool = False
+    """Log how often vote and samples are right. The gold answers go to that log and nowhere else."""
+    tracker: str | None = None
+    """Also send the metrics to tensorboard, wandb or trackio."""
+    rollout: RolloutConfig = RolloutConfig()
+    vote: VoteConfig = VoteConfig()
+    update: UpdateConfig = UpdateConfig()
+    lora: LoraConfig | None = None
+    """Adapters; null trains all weights."""
+    save: SaveConfig = SaveConfig()
