@@ -1,8 +1,8 @@
 """Problem -> chat messages. The one place where the answer format and the synthesis instructions are stated.
 
 Training, evaluation and synthesis all build their prompts here, so that they cannot drift apart. A multiple-choice
-question is shown as its text followed by one line for each choice, ``(A) ...``; a model that writes a question writes it
-in that same form, so that what was written can be asked without rewording.
+question is shown as its text followed by one line for each choice, ``(A) ...``; a model that writes a question writes
+it in that same form, so that what was written can be asked without rewording.
 
 MM-UPT (arXiv 2505.22453) appends the answer format to the question after one space; its public prompts hold a literal
 backslash-n at that place, which is not reproduced.
@@ -10,7 +10,7 @@ backslash-n at that place, which is not reproduced.
 
 from collections.abc import Sequence
 
-from mmupt.types import ImageRef, Problem, Prompt
+from mmupt.types import ImageRef, JsonValue, Problem, Prompt
 
 ANSWER_FORMAT = "Please reason step by step, and put your final answer within \\boxed{}."
 DIRECT = "Write a new question about this picture."
@@ -42,15 +42,19 @@ def in_context_prompt(id: str, example: Problem, *, answer: str | None = None) -
     ``answer`` is the example answer to show, chosen by the caller (the model's own voted answer, or a gold one);
     ``example.answer`` itself is never read.
     """
-    shown = f"{EXAMPLE} {question_text(example.question, example.choices)}\n"
-    if answer is not None:
-        shown += f"{EXAMPLE_ANSWER} {answer}\n"
-    return chat(id, shown + IN_CONTEXT, example.images)
+    return chat(id, in_context_text(question_text(example.question, example.choices), answer), example.images)
+
+
+def in_context_text(shown: str, answer: str | None) -> str:
+    """The text of the in-context prompt around an example question as it is shown, with or without an answer to it."""
+    told = "" if answer is None else f"{EXAMPLE_ANSWER} {answer}\n"
+    return f"{EXAMPLE} {shown}\n{told}{IN_CONTEXT}"
 
 
 def chat(id: str, text: str, images: tuple[ImageRef, ...], *, system: str | None = None) -> Prompt:
     """One user turn: the pictures first, then the text; ``system`` replaces the chat template's own system turn."""
-    content = [*({"type": "image"} for _ in images), {"type": "text", "text": text}]
-    turn = {"role": "user", "content": content}
-    first = () if system is None else ({"role": "system", "content": [{"type": "text", "text": system}]},)
-    return Prompt(id=id, messages=(*first, turn), images=images)
+    pictures: list[JsonValue] = [{"type": "image"} for _ in images]
+    turns: list[dict[str, JsonValue]] = [{"role": "user", "content": [*pictures, {"type": "text", "text": text}]}]
+    if system is not None:
+        turns.insert(0, {"role": "system", "content": [{"type": "text", "text": system}]})
+    return Prompt(id=id, messages=tuple(turns), images=images)
