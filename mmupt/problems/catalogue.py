@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmupt.errors import UserError
 from mmupt.problems.rows import Columns
-from mmupt.problems.shipped import shipped
+from mmupt.shipped import catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Entry:
 
 def entries(path: Path | None = None) -> dict[str, Entry]:
     """Every entry by name."""
-    where = path or shipped("catalogue.toml")
+    where = path or catalogue()
     with where.open("rb") as file:
         tables = tomllib.load(file)
     return {name: _entry(name, table, where) for name, table in tables.items()}

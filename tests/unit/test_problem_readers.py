@@ -174,7 +174,7 @@ def test_unknown_sets_say_what_can_be_given(tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_bytes(b"\xff\xfe\x00")
     for spec, message in {
         "tinny:train": "did you mean tiny:train?",
-        "tiny:tset": "choose from train, dev, test, hard_train, hard_test",
+        "tiny:tset": "choose from train, dev, test, hard_train, hard_dev, hard_test",
         "geometry3k:trian": "choose from train, validation, test",
         "hub:owner/name": "hub:ID:SPLIT",
         str(tmp_path / "set.csv"): "no reader for this kind of file",
