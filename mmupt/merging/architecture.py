@@ -1,0 +1,60 @@
+"""What a model's config says its weights must be: names, shapes, ties, read off the class on the meta device."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import transformers
+from transformers import AutoConfig, PreTrainedModel
+from transformers.core_model_loading import revert_weight_conversion
+
+from mmupt.errors import UserError
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The weights of one model class."""
+
+    name: str
+    shapes: Mapping[str, tuple[int, ...]]
+    """Name in memory -> shape, in the model's own order; a tied weight stands once."""
+    saved_names: Mapping[str, str]
+    """Name in memory -> name in published folders (`model.language_model.*` -> `model.*`), which all readers know."""
+    tied: Mapping[str, str]
+    """Name in memory that is left out -> the name that it is tied to."""
+
+    def memory_names(self) -> dict[str, str]:
+        """Each name that a weight of this model may have on disk -> its name in memory."""
+        own = {name: name for name in [*self.shapes, *self.tied]}
+        return {**{saved: name for name, saved in self.saved_names.items()}, **own}
+
+
+def architecture(folder: Path) -> Architecture:
+    """What `config.json` in this folder describes. No weight is allocated, no code of the folder is run."""
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        told = (str(error).strip().splitlines() or ["unreadable"])[0]
+        raise UserError(f"config.json cannot be used: {told}", where=str(folder)) from error
+    names = config.architectures or ["(none)"]
+    model_class = getattr(transformers, names[0], None)
+    if not (isinstance(model_class, type) and issubclass(model_class, PreTrainedModel)):
+        raise UserError(f"transformers has no model class {names[0]}", where=str(folder / "config.json"))
+    with torch.device("meta"):
+        model = model_class(config)
+    return _described(names[0], model)
+
+
+def _described(name: str, model: PreTrainedModel) -> Architecture:
+    tied = dict(model.all_tied_weights_keys) if model.config.tie_word_embeddings else {}
+    # Tensors of their own, so that transformers' renaming can be followed by identity.
+    tensors = {key: torch.empty_like(value) for key, value in model.state_dict().items()}
+    key_of = {id(tensor): key for key, tensor in tensors.items()}
+    saved = {
+        key_of[id(tensor)]: new
+        for new, tensor in revert_weight_conversion(model, dict(tensors)).items()
+        if id(tensor) in key_of
+    }
+    shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items() if key not in tied}
+    return Architecture(name, shapes, {key: saved.get(key, key) for key in [*shapes, *tied]}, tied)

@@ -1,0 +1,93 @@
+"""Plain LoRA folded into the weights that it adapts: W + (B @ A) * alpha / r in fp32, as peft's own merge does."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mmupt.errors import UserError
+from mmupt.merging.weights import Weights
+
+PREFIX = "base_model.model."
+_PART = re.compile(r"(.+)\.lora_([AB])(?:\.default)?\.weight")
+_UNREAD = (
+    "use_dora",
+    "fan_in_fan_out",
+    "rank_pattern",
+    "alpha_pattern",
+    "modules_to_save",
+    "lora_bias",
+    "trainable_token_indices",
+)
+
+
+class Folded:
+    """Base weights with their adapters added; weights without an adapter pass through as they are."""
+
+    def __init__(self, base: Weights, adapter: "Adapter") -> None:
+        self._base, self._adapter = base, adapter
+        self.shapes = base.shapes
+        if lost := [name for name in adapter.targets if name not in base.shapes]:
+            raise UserError(
+                f"the adapter changes {lost[0]}, which the base model does not have",
+                fix="name its base with --set base=MODEL",
+            )
+
+    def read(self, name: str) -> torch.Tensor:
+        weight = self._base.read(name)
+        return weight.float() + self._adapter.delta(name) if name in self._adapter.targets else weight
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """The low-rank factors, by the name of the weight that they change."""
+
+    weights: Weights
+    targets: Mapping[str, Mapping[str, str]]
+    """Weight in the base model -> {"A": key, "B": key} in `weights`."""
+    scale: float
+
+    def delta(self, name: str) -> torch.Tensor:
+        keys = self.targets[name]
+        return (self.weights.read(keys["B"]).float() @ self.weights.read(keys["A"]).float()) * self.scale
+
+
+def adapter(weights: Weights, config: Path, memory_names: Mapping[str, str]) -> Adapter:
+    """The adapter among `weights`; `memory_names` translates names on disk. Other keys are left alone."""
+    targets: dict[str, dict[str, str]] = {}
+    for key in weights.shapes:
+        bare = key.removeprefix(PREFIX)
+        match = _PART.fullmatch(bare)
+        if match:
+            target = f"{match[1]}.weight"
+            targets.setdefault(memory_names.get(target, target), {})[match[2]] = key
+        elif "lora_" in bare or ".modules_to_save." in bare:
+            raise UserError(f"{bare} is no plain LoRA factor, and merge reads only those", where=str(config))
+    if halves := [name for name, keys in targets.items() if len(keys) != 2]:
+        raise UserError(f"only one of the two LoRA factors of {halves[0]} is there", where=str(config))
+    if not targets:
+        raise UserError("the adapter holds no LoRA factors", where=str(config))
+    return Adapter(weights, targets, _scale(config))
+
+
+def base_names(weights: Weights) -> dict[str, str]:
+    """Keys of a model that carries adapters -> keys of the plain model; the adapters themselves are left out."""
+    plain = (key for key in weights.shapes if "lora_" not in key)
+    return {key: key.removeprefix(PREFIX).replace(".base_layer.", ".") for key in plain}
+
+
+def _scale(config: Path) -> float:
+    try:
+        settings = json.loads(config.read_bytes())
+        rank, alpha, rooted = int(settings["r"]), float(settings["lora_alpha"]), bool(settings.get("use_rslora"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"is no LoRA configuration ({error})", where=str(config)) from error
+    if settings.get("peft_type") != "LORA" or settings.get("bias", "none") != "none":
+        raise UserError("is not plain LoRA without biases, the only kind that merge reads", where=str(config))
+    if unread := [key for key in _UNREAD if settings.get(key)]:
+        raise UserError(f"uses {unread[0]}, which merge does not read", where=str(config))
+    return alpha / (math.sqrt(rank) if rooted else rank)

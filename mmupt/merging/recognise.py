@@ -1,0 +1,118 @@
+"""File names -> the kind of checkpoint, the files that hold the weights, and what is missing. Reads nothing itself."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from mmupt.errors import UserError
+from mmupt.training.checkpoint import DEEPSPEED_TAG, State
+
+Kind = Literal["huggingface", "adapter", "deepspeed"]
+
+_OPTIM = re.compile(r"(?:bf16_)?zero_pp_rank_(\d+)_mp_rank_(\d+)_optim_states\.pt")
+_MODEL = re.compile(r"(?:zero_pp_rank_(\d+)_)?mp_rank_(\d+)_model_states\.pt")
+_ADAPTER = "adapter_model.safetensors"
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """One checkpoint, understood from its file names."""
+
+    kind: Kind
+    label: str
+    """The kind in words, for people: "DeepSpeed ZeRO-3, 2 ranks"."""
+    model_files: tuple[str, ...]
+    """Files that hold weights or the module's states, by rank, relative to the checkpoint."""
+    optim_files: tuple[str, ...] = ()
+    """DeepSpeed's partitions of the fp32 weights, by rank."""
+
+
+def recognise(names: Collection[str], state: State | None, where: str) -> Recognised:
+    """The kind of a folder with these files; an unclear or incomplete one is refused with what was seen."""
+    inner = f"{DEEPSPEED_TAG}/"
+    if any(name.startswith(inner) and name.endswith("_states.pt") for name in names):
+        return _deepspeed([name for name in names if name.startswith(inner)], state, where)
+    if state is not None and state.kind == "deepspeed":
+        raise UserError(
+            f"state.json says DeepSpeed, but there are no {inner}*_states.pt files", where=where, fix=_another()
+        )
+    if any(name.endswith("_model_states.pt") or name.endswith("_optim_states.pt") for name in names if "/" not in name):
+        return _deepspeed([name for name in names if "/" not in name], state, where)
+    if "adapter_config.json" in names:
+        return _adapter(names, where)
+    weights = tuple(sorted(name for name in names if re.fullmatch(r"model[^/]*\.safetensors", name)))
+    if weights and "config.json" in names:
+        return Recognised("huggingface", "Hugging Face folder", weights)
+    raise UserError(f"is no checkpoint that can be merged: {_seen(names)}", where=where, fix=_missing(weights))
+
+
+def _adapter(names: Collection[str], where: str) -> Recognised:
+    if _ADAPTER not in names:
+        raise UserError(f"there is an adapter_config.json, but no {_ADAPTER}", where=where, fix=_another())
+    return Recognised("adapter", "LoRA adapter", (_ADAPTER,))
+
+
+def _deepspeed(names: Collection[str], state: State | None, where: str) -> Recognised:
+    optim = _by_rank(_OPTIM, names, where)
+    model = _by_rank(_MODEL, names, where)
+    sharded = any(name.rpartition("/")[2].startswith("zero_pp_rank_") for name in model.values())
+    stage = state.zero_stage if state is not None else 3 if sharded else 2 if optim else 0
+    world = state.world_size if state is not None else max([*optim, *model], default=-1) + 1
+    if sharded != (stage == 3):
+        raise UserError(f"the files are not those of ZeRO-{stage}, which state.json tells: {_seen(names)}", where=where)
+    _complete(model, range(world if sharded else 1), "model states", where)
+    if stage > 0:
+        _complete(optim, range(world), "optimizer states", where)
+    ranks = f", {world} rank{'s' if world > 1 else ''}" if stage > 0 else ""
+    return Recognised("deepspeed", f"DeepSpeed ZeRO-{stage}{ranks}", _ordered(model), _ordered(optim) if stage else ())
+
+
+def _by_rank(pattern: re.Pattern[str], names: Collection[str], where: str) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for name in sorted(names):
+        match = pattern.fullmatch(name.rpartition("/")[2])
+        if match and int(match[2]) > 0:
+            raise UserError(f"{name} belongs to a model-parallel run, which merge does not read", where=where)
+        if match and found.setdefault(rank := int(match[1] or 0), name) != name:
+            raise UserError(
+                f"two files of rank {rank}: {found[rank]} and {name}", where=where, fix="remove the stale one"
+            )
+    return found
+
+
+def _complete(found: dict[int, str], ranks: range, what: str, where: str) -> None:
+    missing = [rank for rank in ranks if rank not in found]
+    if missing:
+        told = ", ".join(map(str, missing[:_SHOWN]))
+        raise UserError(
+            f"the {what} of rank {told} are missing ({len(found)} of {len(ranks)} files)", where=where, fix=_another()
+        )
+    if extra := sorted(set(found) - set(ranks)):
+        raise UserError(
+            f"{found[extra[0]]} is beyond the world size of {len(ranks)}",
+            where=where,
+            fix="remove the files of another run",
+        )
+
+
+def _ordered(found: dict[int, str]) -> tuple[str, ...]:
+    return tuple(found[rank] for rank in sorted(found))
+
+
+def _seen(names: Collection[str]) -> str:
+    if not names:
+        return "it is empty"
+    told = ", ".join(sorted(names)[:_SHOWN])
+    return f"seen {told}{', ...' if len(names) > _SHOWN else ''}"
+
+
+def _missing(weights: Collection[str]) -> str:
+    if weights:
+        return "config.json is missing beside the weights"
+    return "wanted are DeepSpeed's *_states.pt, adapter_model.safetensors, or model*.safetensors with config.json"
+
+
+def _another() -> str:
+    return "copy the missing files, or merge another step"
