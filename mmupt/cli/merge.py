@@ -1,0 +1,33 @@
+"""`mmupt merge`: a checkpoint of any shape -> one Hugging Face model folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmupt.cli.settings import DryRun, Sets, resolve, show
+
+
+def merge(
+    checkpoint: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[CHECKPOINT | RECIPE.toml]", show_default=False, help="A run or checkpoint folder, or settings."
+        ),
+    ] = None,
+    out: Annotated[str | None, typer.Option(help="Model folder to make.")] = None,
+    sets: Sets = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Merge a checkpoint into one model folder that transformers and vLLM load."""
+    from mmupt.config.merge import MergeConfig
+
+    recipe = checkpoint if checkpoint is not None and checkpoint.suffix == ".toml" else None
+    source = str(checkpoint) if checkpoint is not None and recipe is None else None
+    config = resolve(MergeConfig, recipe, {"checkpoint": source, "out": out}, sets)
+    if dry_run:
+        show(config)
+        return
+    from mmupt.stages.merge import merge as work
+
+    work(config)

@@ -1,0 +1,40 @@
+"""`mmupt train`: questions without answers -> checkpoint."""
+
+from typing import Annotated
+
+import typer
+
+from mmupt.cli.settings import DryRun, Recipe, Sets, resolve, show
+
+
+def train(
+    recipe: Recipe = None,
+    model: Annotated[str | None, typer.Option(help="Model folder or hub name; tiny is the embedded one.")] = None,
+    data: Annotated[str | None, typer.Option(help="Problem set to train on; its answers are not read.")] = None,
+    out: Annotated[str | None, typer.Option(help="Run folder to make or to go on with.")] = None,
+    deepspeed: Annotated[str | None, typer.Option(help="none, zero2 or zero3.")] = None,
+    audit: Annotated[
+        bool | None, typer.Option("--audit", help="Log how often the vote is right (reads the answers).")
+    ] = None,
+    tracker: Annotated[str | None, typer.Option(help="tensorboard, wandb or trackio.")] = None,
+    sets: Sets = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Train on the model's own votes (GRPO; no answer is needed)."""
+    from mmupt.config.train import TrainConfig
+
+    flags = {
+        "model": model,
+        "data": data,
+        "out": out,
+        "deepspeed": deepspeed,
+        "audit": audit,
+        "tracker": tracker,
+    }
+    config = resolve(TrainConfig, recipe, flags, sets)
+    if dry_run:
+        show(config)
+        return
+    from mmupt.stages.train import train as work
+
+    work(config)
