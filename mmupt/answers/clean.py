@@ -1,0 +1,108 @@
+"""One spelling for everything that is written in many ways: full-width forms, unicode maths, LaTeX dress, markdown.
+
+`tidy` is what extraction uses: it takes the delimiters off and leaves the answer as it was written. `clean` is what
+reading uses: it goes on to a small common notation (`\\frac`, `\\sqrt`, `*`, `/`, `^`, `°`, `\\{`), in which the number
+grammar, the expression reader and the text comparison work. Both are idempotent on their own output and never raise.
+"""
+
+import re
+import unicodedata
+
+WRAPPERS = r"text|textbf|textit|textrm|textsf|texttt|mathrm|mathbf|mathit|mathsf|boldsymbol|bm|operatorname|mbox|emph"
+SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
+FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2060\ufeff\ud800-\udfff]")
+
+_SYMBOLS = {
+    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": "*", "·": "*", "⋅": "*", "∙": "*", "÷": "/", "⁄": "/",
+    "∕": "/", "√": r"\sqrt ", "π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx ",
+    "∪": r"\cup ", "∩": r"\cap ", "∠": r"\angle ", "△": r"\triangle ", "º": "°", "˚": "°", "掳": "°", "。": ".", "、": ",",
+    "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"',
+    "∶": ":", "∈": r"\in ", "∅": r"\emptyset ", "％": "%", "￥": "¥", "±": r"\pm ",
+}  # fmt: skip
+_SYMBOL = re.compile("|".join(map(re.escape, _SYMBOLS)))
+_VULGAR = re.compile("[¼½¾⅐-⅞]")
+_RAISED = re.compile("[⁰¹²³⁴-⁹⁺⁻]+")
+
+_WRAPPED = re.compile(rf"\\(?:{WRAPPERS})\s*\{{([^{{}}\\]*)\}}")
+_WRAPPED_WHOLE = re.compile(rf"\\(?:{WRAPPERS})\s*\{{((?:[^{{}}]|\\[{{}}])*)\}}")
+_DELIMITERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"))
+
+_DOUBLED = re.compile(r"\\\\(?=[A-Za-z])")
+
+_REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), to)
+    for pattern, to in (
+        (r"\\(?:left|right|middle)(?=[^a-zA-Z])\s*\.?(?=[^\d]|$)", ""),
+        (r"\\(?:[bB]igg?[lrm]?|displaystyle|textstyle|limits|rm|bf|it|hline|centering)(?![a-zA-Z])", " "),
+        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        (r"\\(?:cdot|times|ast)(?![a-zA-Z])", "*"),
+        (r"\\div(?![a-zA-Z])", "/"),
+        (r"\\(?:leq|leqslant|le)(?![a-zA-Z])", r"\\le "),
+        (r"\\(?:geq|geqslant|ge)(?![a-zA-Z])", r"\\ge "),
+        (r"\\(?:neq|ne)(?![a-zA-Z])", r"\\ne "),
+        (r"\\lt(?![a-zA-Z])", "<"),
+        (r"\\gt(?![a-zA-Z])", ">"),
+        (r"\\colon(?![a-zA-Z])", ":"),
+        (r"\\(?:lbrace)(?![a-zA-Z])", r"\\{"),
+        (r"\\(?:rbrace)(?![a-zA-Z])", r"\\}"),
+        (r"\\(?:[lr]?vert)(?![a-zA-Z])", "|"),
+        (r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-zA-Z])|\{\s*°\s*\})|\\(?:degree|circ)(?![a-zA-Z])", "°"),
+        (r"\\(?:euro|pounds)(?![a-zA-Z])|[€£¥]|\\\$", ""),
+        (r"\\%", "%"),
+        (r"(?<=\d)\s*\{,\}\s*(?=\d{3}(?!\d))", ","),
+        (r"(?<=\d)\{,\}(?=\d)", "."),
+        (r"(?<=\d)\\!,\\!(?=\d)|(?<=\d),\\!(?=\d)|(?<=\d)\\!,(?=\d)", ","),
+        (r"(?<=\d)(?:\\[,;:! ]|~|[\u2009\u202f\u00a0])(?=\d{3}(?!\d))", ""),
+        (r"\\(?:[,;:!> ]|quad|qquad|enspace|thinspace)(?![a-zA-Z])|~|\\\s", " "),
+    )
+)
+
+
+def tidy(text: str) -> str:
+    """The answer without delimiters, wrappers and stray punctuation around it; inside, nothing but control characters goes."""
+    text = FORBIDDEN.sub("", text).strip()
+    for _ in range(6):
+        before, text = text, _unwrapped(text)
+        if text == before:
+            break
+    return text
+
+
+def clean(text: str) -> str:
+    """The tidy answer in the common notation."""
+    text = tidy(text if text.isascii() else _plain_characters(text))
+    if "\\" in text or not text.isascii() or "{" in text or "$" in text or "~" in text:
+        text = _plain_latex(text)
+    return tidy(" ".join(text.split()))
+
+
+def _unwrapped(text: str) -> str:
+    text = text.strip().rstrip(";,").strip()
+    if text.endswith(".") and not text.endswith((r"\right.", "..")):
+        text = text[:-1]
+    for left, right in _DELIMITERS:
+        if text.startswith(left) and text.endswith(right) and len(text) >= len(left) + len(right):
+            inner = text[len(left) : len(text) - len(right)]
+            if left not in inner and right not in inner:
+                return inner
+    whole = _WRAPPED_WHOLE.fullmatch(text)
+    return whole[1] if whole else text
+
+
+def _plain_latex(text: str) -> str:
+    text = text.replace(r"\\", " ; ") if r"\begin{" in text else _DOUBLED.sub(r"\\", text)
+    text = text.replace("$", "") if text.count("$") > 1 else text.removeprefix("$")
+    for _ in range(4):
+        before, text = text, _WRAPPED.sub(r" \1 ", text)
+        if text == before:
+            break
+    for pattern, to in _REWRITES:
+        text = pattern.sub(to, text)
+    return text
+
+
+def _plain_characters(text: str) -> str:
+    text = _VULGAR.sub(lambda found: f" {unicodedata.normalize('NFKC', found[0])}", text)
+    text = _RAISED.sub(lambda found: f"^{{{found[0].translate(SUPERSCRIPTS)}}}", text)
+    text = _SYMBOL.sub(lambda found: _SYMBOLS[found[0]], text)
+    return _SYMBOL.sub(lambda found: _SYMBOLS[found[0]], unicodedata.normalize("NFKC", text))

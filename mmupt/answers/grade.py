@@ -1,0 +1,71 @@
+"""A response and the gold answer -> a verdict with its reason. The one judge of mmupt; it never raises on a response.
+
+With choices, the response must name the gold's choice. Without, the readings are compared (`mmupt.answers.compare`), and
+where one of them is LaTeX that nothing here reads, math-verify decides in a bounded worker.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mmupt.answers.choices import gold_letter, letter_form, letter_of
+from mmupt.answers.compare import same
+from mmupt.answers.extract import extract
+from mmupt.answers.numbers import decimals
+from mmupt.answers.reading import Reading, read
+from mmupt.answers.units import parse_unit
+from mmupt.types import Grade
+
+
+def grade(
+    response: str,
+    gold: str,
+    *,
+    answer_type: str | None = None,
+    choices: Sequence[str] | None = None,
+    precision: float | None = None,
+    unit: str | None = None,
+    truncated: bool = False,
+) -> Grade:
+    """The verdict on one response."""
+    options = () if choices is None else tuple(choices)
+    answer = extract(response, truncated=truncated, choices=options)
+    if answer.text is None:
+        return Grade(False, None, answer.reason)
+    return grade_answer(answer.text, gold, answer_type=answer_type, choices=options, precision=precision, unit=unit)
+
+
+def grade_answer(
+    answer: str,
+    gold: str,
+    *,
+    answer_type: str | None = None,
+    choices: Sequence[str] = (),
+    precision: float | None = None,
+    unit: str | None = None,
+) -> Grade:
+    """The verdict on an answer that was already extracted."""
+    wanted = gold_letter(gold, choices) if choices else None
+    if wanted is not None:
+        chosen = letter_of(answer, choices)
+        reason = f"chose {chosen}, gold {wanted}" if chosen else f"names no choice, gold {wanted}"
+        return Grade(chosen == wanted, answer, reason)
+    said, meant = read(answer), read(gold)
+    if said is None or meant is None:
+        return Grade(False, answer, "nothing to compare")
+    if re.fullmatch(r"\(?[A-Z]\)?", gold.strip()) and letter_form(gold) == letter_form(answer):
+        return Grade(True, answer, "the same letter")
+    if unit and meant.unit is None and meant.kind == "number":
+        meant = replace(meant, unit=parse_unit(unit))
+    correct = same(said, meant, places=_places(answer_type, precision, meant), ordered=answer_type == "list")
+    return Grade(correct, answer, f"{'equal' if correct else 'not equal'} as {said.kind} and {meant.kind}")
+
+
+def _places(answer_type: str | None, precision: float | None, gold: Reading) -> int | None:
+    """Decimals that the gold is rounded to: as the data says (a whole float from the hub too), or as a float gold shows."""
+    if answer_type == "integer":
+        return None
+    if precision is not None and math.isfinite(precision) and 0 <= precision <= 15:
+        return int(precision)
+    return decimals(gold.text) if answer_type == "float" else None
