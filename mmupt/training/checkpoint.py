@@ -22,8 +22,7 @@ Data order, sampling seeds and the random state of each step are pure functions 
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -89,14 +88,20 @@ def latest(root: Path) -> Path | None:
     return folders[-1] if folders else None
 
 
-@contextmanager
-def aside(root: Path, step: int) -> Iterator[Path]:
-    """A folder to write a checkpoint into; it takes its name, `step-<step>`, when the block ends without an error."""
-    scratch = root / f".step-{step}.partial"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    yield scratch
-    rundir.replace_folder(scratch, root / f"step-{step}")
+def scratch(root: Path, step: int) -> Path:
+    """Where the checkpoint of `step` is written before it takes its name."""
+    return root / f".step-{step}.partial"
+
+
+def clear(folder: Path) -> None:
+    """An empty folder in place of whatever a killed attempt left there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+def publish(root: Path, step: int) -> None:
+    """Give a finished folder its name; from then on it is the one to resume from."""
+    rundir.replace_folder(scratch(root, step), root / f"step-{step}")
 
 
 def keep_newest(root: Path, limit: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Which problems each step trains on, and every seed of training: pure functions, so that a resumed run needs no stored order.
+"""Which problems each step trains on: a pure function of seed and step, so that a resumed run needs no stored order.
 
 The epochs are flattened into one index of steps. Each epoch is its own shuffle of the whole set, and holds as many whole steps as fit
 (the rest of that shuffle is left out, as loaders with drop_last do); so no step holds a problem twice.
@@ -8,12 +8,6 @@ import hashlib
 from functools import lru_cache
 
 from mmupt.errors import UserError
-
-
-def derived_seed(*parts: int | str) -> int:
-    """A seed below 2**31 that depends on every part and on nothing else."""
-    digest = hashlib.sha256(repr(parts).encode()).digest()
-    return int.from_bytes(digest[:4], "big") >> 1
 
 
 @lru_cache(maxsize=2)

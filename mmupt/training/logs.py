@@ -1,0 +1,35 @@
+"""The logs of a training run: metrics.jsonl (a row a step), rollouts.jsonl (a row a completion), with `--audit` audit.jsonl, and timings.jsonl.
+
+The first three hold no time and are cut back to the sizes that a checkpoint noted before a resumed run goes on, so that a killed run's
+files end equal to an undisturbed one's, byte for byte. Times go to timings.jsonl, which keeps what every attempt took.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from mmupt.rundir import RunDir
+from mmupt.types import JsonValue
+
+EXACT = ("metrics.jsonl", "rollouts.jsonl", "audit.jsonl")
+
+
+class TrainingLogs:
+    """The logs of one run directory; held by the first rank only."""
+
+    def __init__(self, run: RunDir) -> None:
+        self._run = run
+        self._logs = {name: run.jsonl(name) for name in (*EXACT, "timings.jsonl")}
+
+    def roll_back(self, sizes: Mapping[str, int]) -> None:
+        """Cut each log to its noted size; a log without one is emptied."""
+        for name in EXACT:
+            self._logs[name].truncate(sizes.get(name, 0))
+
+    def sizes(self) -> dict[str, int]:
+        return {name: self._logs[name].size() for name in EXACT}
+
+    def append(self, name: str, rows: Iterable[Mapping[str, JsonValue]]) -> None:
+        self._logs[name].append(rows)
+
+    def metrics(self) -> list[dict[str, JsonValue]]:
+        """All rows of metrics.jsonl."""
+        return self._logs["metrics.jsonl"].read()

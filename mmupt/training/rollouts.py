@@ -1,0 +1,66 @@
+"""Rollouts from the policy as it is now: whole groups, n = G for each prompt, from the sampler that the recipe names.
+
+transformers samples from the live weights. Another engine cannot see them: the weights are written to a folder aside and a fresh engine is
+started on it, once for each step.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from torch import nn
+from transformers import ProcessorMixin
+
+from mmupt import sampling
+from mmupt.config.train import TrainConfig
+from mmupt.sampling.protocol import Sampler, SamplingParams, derive_seed
+from mmupt.sampling.transformers import TransformersSampler
+from mmupt.training.engine import Engine
+from mmupt.training.groups import check_whole
+from mmupt.types import Prompt, Rollout
+
+LIVE = ("auto", "transformers")
+
+
+def roll_out(
+    engine: Engine, processor: ProcessorMixin, config: TrainConfig, step: int, prompts: Sequence[Prompt]
+) -> list[list[Rollout]]:
+    """One group for each prompt. Seeds depend on the step and the problem alone, not on which rank samples it."""
+    settings = config.rollout
+    params = SamplingParams(
+        n=config.group_size,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        max_tokens=settings.max_tokens,
+        seed=config.seed,
+    )
+    seeds = [derive_seed(config.seed, "rollout", step, prompt.id) for prompt in prompts]
+    with engine.whole() as model, _sampler(model, processor, settings.engine) as sampler:
+        groups = sampler.sample(prompts, params, seeds)
+    for prompt, group in zip(prompts, groups, strict=True):
+        check_whole(group, prompt.id, config.group_size)
+    return groups
+
+
+@contextmanager
+def _sampler(model: nn.Module, processor: ProcessorMixin, engine: str) -> Iterator[Sampler]:
+    if engine in LIVE:
+        yield TransformersSampler.around(model, processor)
+        return
+    with tempfile.TemporaryDirectory(prefix="mmupt-policy-") as scratch:
+        write_policy(model, processor, Path(scratch))
+        sampler = sampling.open(engine, scratch)
+        try:
+            yield sampler
+        finally:
+            sampler.close()
+
+
+def write_policy(model: nn.Module, processor: ProcessorMixin, folder: Path) -> None:
+    """The policy as an ordinary model folder; adapters are added into a copy of the weights."""
+    import copy
+
+    whole = copy.deepcopy(model).merge_and_unload() if hasattr(model, "merge_and_unload") else model
+    whole.save_pretrained(folder)
+    processor.save_pretrained(folder)

@@ -1,0 +1,96 @@
+"""One step of training: problems -> rollouts -> votes -> updates. No files, no loop: `loop` calls it and keeps its outcome."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from transformers import ProcessorMixin
+
+from mmupt.config.train import TrainConfig
+from mmupt.sampling.encode import encode_all
+from mmupt.training.data import TrainingSet, prompt_of
+from mmupt.training.distributed import Ranks
+from mmupt.training.engine import Engine
+from mmupt.training.groups import BatchShape
+from mmupt.training.order import step_indices
+from mmupt.training.records import GroupRecord
+from mmupt.training.rollouts import roll_out
+from mmupt.training.schedule import learning_rate
+from mmupt.training.scores import EncodedGroup
+from mmupt.training.scoring import score_group
+from mmupt.training.signals import Metrics, update_signals, vote_signals
+from mmupt.training.update import TrainGroup, Updater, UpdateResult
+from mmupt.types import Problem
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """One finished step, the same on every rank."""
+
+    records: tuple[GroupRecord, ...]
+    """All groups of all ranks, in training order."""
+    metrics: Metrics
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Everything that a step needs. All ranks call `step` together."""
+
+    config: TrainConfig
+    data: TrainingSet
+    shape: BatchShape
+    total_steps: int
+    ranks: Ranks
+    engine: Engine
+    updater: Updater
+    processor: ProcessorMixin
+    device: torch.device
+
+    def step(self, step: int) -> StepOutcome:
+        """Step 0, 1, ...; a pure function of the weights, the optimiser and the step's number."""
+        positions = self.shape.all_positions(self.ranks.rank)
+        order = step_indices(self.config.seed, len(self.data.problems), step, self.config.problems_per_step)
+        problems = [self.data.problems[order[position]] for position in positions]
+        records = self._scored(problems, step)
+        groups = self._encoded(problems, records)
+        results = self._update(groups, step)
+        everyone = self.ranks.gather(list(zip(positions, records, strict=True)))
+        whole = tuple(record for _, record in sorted((pair for part in everyone for pair in part), key=lambda pair: pair[0]))
+        rate = self._rate(step, self.config.updates_per_step - 1)
+        return StepOutcome(whole, vote_signals(whole) | update_signals(results, rate))
+
+    def _scored(self, problems: Sequence[Problem], step: int) -> list[GroupRecord]:
+        config = self.config
+        prompts = [prompt_of(problem, config) for problem in problems]
+        rollouts = roll_out(self.engine, self.processor, config, step, prompts)
+        return [
+            score_group(problem, group, config.estimator, config.vote, seed=config.seed, step=step)
+            for problem, group in zip(problems, rollouts, strict=True)
+        ]
+
+    def _encoded(self, problems: Sequence[Problem], records: Sequence[GroupRecord]) -> list[TrainGroup]:
+        encoded = encode_all(self.processor, [prompt_of(problem, self.config) for problem in problems])
+        groups = []
+        for prompt, record in zip(encoded, records, strict=True):
+            completions = tuple(rollout.token_ids for rollout in record.rollouts_G)
+            sampled = tuple(value for rollout in record.rollouts_G for value in rollout.logprobs)
+            ids = torch.tensor(prompt.input_ids, device=self.device)
+            pixels, grid = (None if each is None else each.to(self.device) for each in (prompt.pixel_values, prompt.image_grid_thw))
+            group = EncodedGroup(ids, pixels, grid, completions)
+            groups.append(TrainGroup(group, record.advantages_G, sampled if len(sampled) == group.tokens else None))
+        return groups
+
+    def _update(self, groups: Sequence[TrainGroup], step: int) -> list[UpdateResult]:
+        size = self.shape.groups_per_rank
+        later = list(groups[size:])
+        if later:
+            # From the second update on the weights have moved away from those that sampled.
+            old = self.updater.old_logps(later)
+            later = [replace(group, old_N=logps) for group, logps in zip(later, old, strict=True)]
+        ready = [*groups[:size], *later]
+        parts = [ready[start : start + size] for start in range(0, len(ready), size)]
+        return [self.updater(part, self._rate(step, update)) for update, part in enumerate(parts)]
+
+    def _rate(self, step: int, update: int) -> float:
+        per_step = self.config.updates_per_step
+        return learning_rate(self.config.update, step * per_step + update, self.total_steps * per_step)

@@ -1,0 +1,189 @@
+"""One gradient step from scored groups: packs through the model, loss, backward, step.
+
+Every rank runs the same number of packs, because ZeRO's ranks gather weights and reduce gradients together; a rank that has fewer runs one of
+its groups with weight zero. Groups that cannot change the gradient (advantages all zero, no KL term) are left out.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from mmupt.config.train import UpdateConfig
+from mmupt.training.aggregation import token_weights
+from mmupt.training.distributed import Ranks
+from mmupt.training.engine import Engine
+from mmupt.training.grpo import Clip, grpo_loss
+from mmupt.training.policy import Reference
+from mmupt.training.scores import EncodedGroup, TokenScores
+
+Layout = Callable[[nn.Module, Sequence[EncodedGroup], float], TokenScores]
+
+
+@dataclass(frozen=True)
+class TrainGroup:
+    """One group with what its rewards gave it."""
+
+    encoded: EncodedGroup
+    advantages_G: tuple[float, ...]
+    sampled_N: tuple[float, ...] | None
+    """The sampler's log-prob of each token, completion after completion; None where it gave none."""
+    old_N: Tensor | None = None
+    """Log-probs under the weights that sampled; None: they are the current weights."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether the policy term is zero whatever the weights are."""
+        return not any(self.advantages_G)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over the tokens that ran, of one rank or of all."""
+
+    tokens: int = 0
+    loss: float = 0.0
+    kl: float = 0.0
+    entropy: float = 0.0
+    clipped: int = 0
+    sampler_gap: float = 0.0
+    """Sum of |sampler's - trainer's log-prob| over `compared` tokens."""
+    compared: int = 0
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class UpdateResult:
+    """What one update did, over all ranks."""
+
+    sums: Sums
+    grad_norm: float
+    trained: int
+    """Groups that ran."""
+    skipped: int
+    """Groups that were left out."""
+
+
+@dataclass(frozen=True)
+class Updater:
+    """Updates the policy behind `engine`. All ranks call its methods together."""
+
+    engine: Engine
+    ranks: Ranks
+    layout: Layout
+    settings: UpdateConfig
+    temperature: float
+    """Temperature of the rollouts: the policy that is trained is the one that sampled."""
+    max_tokens: int
+    autocast: Callable[[], torch.autocast]
+    reference: Reference | None = None
+    clip: Clip = field(default_factory=Clip)
+
+    def __call__(self, groups: Sequence[TrainGroup], learning_rate: float) -> UpdateResult:
+        """One step on this rank's groups."""
+        weights = self._weights(groups)
+        kept = self._kept(groups)
+        packs = self._packs([groups[index].encoded for index in kept])
+        sums = Sums()
+        for number in range(count := max(1, *self.ranks.gather(len(packs)))):
+            members = [kept[index] for index in packs[number]] if number < len(packs) else []
+            filler = groups[:1] if not members else []
+            pack = [groups[index] for index in members] or filler
+            weights_C = [weight for index in members for weight in weights[index]] or None
+            loss, added = self._run(pack, weights_C)
+            self.engine.backward(loss, last=number == count - 1)
+            sums = sums + added
+        norm = self.engine.step(learning_rate)
+        totals = self.ranks.gather((sums, len(kept), len(groups) - len(kept)))
+        added_up = sum((each[0] for each in totals), Sums())
+        return UpdateResult(added_up, norm, sum(each[1] for each in totals), sum(each[2] for each in totals))
+
+    @torch.no_grad()
+    def old_logps(self, groups: Sequence[TrainGroup]) -> list[Tensor | None]:
+        """Log-probs of each group under the current weights, for updates after the first; None for groups that will not run."""
+        kept = self._kept(groups)
+        packs = self._packs([groups[index].encoded for index in kept])
+        found: list[Tensor | None] = [None] * len(groups)
+        for number in range(max(self.ranks.gather(len(packs)))):
+            members = [kept[index] for index in packs[number]] if number < len(packs) else []
+            pack = [groups[index].encoded for index in members] or [groups[0].encoded]
+            with self.autocast():
+                logps_N = self.layout(self.engine.model, pack, self.temperature).logps_N
+            parts = torch.split(logps_N, [group.tokens for group in pack])
+            for index, part in zip(members, parts, strict=False):
+                found[index] = part
+        return found
+
+    def _run(self, pack: Sequence[TrainGroup], weights_C: list[float] | None) -> tuple[Tensor, Sums]:
+        """The loss of one pack; `weights_C` None: with weight zero, and nothing to count."""
+        groups = [group.encoded for group in pack]
+        with self.autocast():
+            ref_N = self._reference_logps(groups)
+            scores = self.layout(self.engine.model, groups, self.temperature)
+        lengths = [len(completion) for group in groups for completion in group.completions_G_T]
+        each = torch.tensor(lengths, device=scores.logps_N.device)
+        advantages = scores.logps_N.new_tensor([value for group in pack for value in group.advantages_G])
+        weights = scores.logps_N.new_tensor(weights_C or [0.0] * len(lengths))
+        old = [group.old_N for group in pack if group.old_N is not None]
+        terms = grpo_loss(
+            scores.logps_N,
+            advantages.repeat_interleave(each),
+            weights.repeat_interleave(each),
+            clip=self.clip,
+            old_N=torch.cat(old) if old else None,
+            ref_N=ref_N,
+            kl_coefficient=self.settings.kl_coefficient,
+        )
+        if weights_C is None:
+            return terms.loss, Sums()
+        gap, compared = _sampler_gap(pack, scores.plain_logps_N)
+        counts = (len(scores.logps_N), float(terms.loss), float(terms.kl_sum), float(scores.entropies_N.sum()))
+        return terms.loss, Sums(*counts, int(terms.clipped), gap, compared)
+
+    def _reference_logps(self, groups: Sequence[EncodedGroup]) -> Tensor | None:
+        if self.reference is None:
+            return None
+        with self.reference.model(self.engine.model) as model:
+            return self.layout(model, groups, self.temperature).logps_N.detach()
+
+    def _weights(self, groups: Sequence[TrainGroup]) -> list[list[float]]:
+        """For each of this rank's groups, the token weight of each completion, from the lengths of the whole update."""
+        mine = [len(one) for group in groups for one in group.encoded.completions_G_T]
+        everyone = self.ranks.gather(mine)
+        before = sum(len(lengths) for lengths in everyone[: self.ranks.rank])
+        flat = [length for lengths in everyone for length in lengths]
+        weights = token_weights(flat, self.settings.loss_type, self.settings.micro_batch_size, self.max_tokens)
+        found = []
+        for group in groups:
+            size = len(group.encoded.completions_G_T)
+            found.append(weights[before : before + size])
+            before += size
+        return found
+
+    def _kept(self, groups: Sequence[TrainGroup]) -> list[int]:
+        return [index for index, group in enumerate(groups) if self.settings.kl_coefficient or not group.idle]
+
+    def _packs(self, groups: Sequence[EncodedGroup]) -> list[list[int]]:
+        """Indices of neighbouring groups that go through the model together: at most `pack_tokens`, padding included."""
+        packs: list[list[int]] = []
+        widest = 0
+        for index, group in enumerate(groups):
+            length = len(group.prompt_ids) + group.tokens
+            widest = max(widest, length)
+            if packs and (len(packs[-1]) + 1) * widest <= self.settings.pack_tokens:
+                packs[-1].append(index)
+            else:
+                packs.append([index])
+                widest = length
+        return packs
+
+
+def _sampler_gap(pack: Sequence[TrainGroup], plain_N: Tensor) -> tuple[float, int]:
+    sampled = [group.sampled_N for group in pack]
+    if any(each is None for each in sampled) or any(group.old_N is not None for group in pack):
+        return 0.0, 0
+    flat = plain_N.new_tensor([value for each in sampled if each is not None for value in each])
+    return float((flat - plain_N).abs().sum()), len(flat)
