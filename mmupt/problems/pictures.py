@@ -42,8 +42,6 @@ def decode(ref: ImageRef, *, min_pixels: int | None = None, max_pixels: int | No
 
 def smart_size(width: int, height: int, min_pixels: int, max_pixels: int) -> tuple[int, int]:
     """Width and height as multiples of 28 within the limits, the aspect kept (qwen-vl-utils' smart_resize)."""
-    if max(width, height) > MAX_ASPECT * min(width, height):
-        raise SampleError(f"a picture of {width}x{height} is too long and thin (more than {MAX_ASPECT}:1)")
     fitted_height = max(PATCH, round(height / PATCH) * PATCH)
     fitted_width = max(PATCH, round(width / PATCH) * PATCH)
     if fitted_height * fitted_width > max_pixels:
@@ -66,7 +64,7 @@ def _rgb(data: bytes) -> Image:
         warnings.simplefilter("ignore")  # our own limit is lower than the one that Pillow warns about
         try:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _refuse_bomb(image.width, image.height)
+                _refuse_size(image.width, image.height)
                 image.seek(0)
                 return ImageOps.exif_transpose(_flatten(image))
         except SampleError:
@@ -77,7 +75,9 @@ def _rgb(data: bytes) -> Image:
             raise SampleError(f"the picture cannot be decoded ({_first_words(error)})") from error
 
 
-def _refuse_bomb(width: int, height: int) -> None:
+def _refuse_size(width: int, height: int) -> None:
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise SampleError(f"a picture of {width}x{height} is too long and thin (more than {MAX_ASPECT}:1)")
     if width * height > MAX_PICTURE:
         raise SampleError(f"the picture declares {width}x{height} pixels, more than {MAX_PICTURE:,}")
 

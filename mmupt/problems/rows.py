@@ -5,6 +5,7 @@ the user's to mend: UserError with file and row. A picture that is missing or br
 Unless answers are asked for, the columns that hold them are never looked at.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,9 @@ from mmupt.types import ImageRef, Problem
 
 GOLD_COLUMNS = frozenset({"answer", "solution", "gold", "label", "rationale", "explanation", "ground_truth"})
 """Columns that tell the answer: never kept as meta when answers are masked."""
+
+
+_CONTROL = re.compile(r"<\|(?:image_pad|video_pad|vision_\w+|im_start|im_end|endoftext)\|>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ def build(
                 f"id {problem.id!r} was already used by {seen[problem.id]}", where=row.where, fix="make the ids unique"
             )
         seen[problem.id] = row.where
-        fault = checked.fault(problem.images)
+        fault = control_token(problem) or checked.fault(problem.images)
         if fault is None:
             problems.append(problem)
         else:
@@ -88,6 +92,12 @@ def build(
     if not problems:
         raise UserError(_empty(skipped), where=source, fix="give a set with at least one usable row")
     return ProblemSet(tuple(problems), tuple(skipped))
+
+
+def control_token(problem: Problem) -> str | None:
+    """Why the texts cannot be shown to a model: a placeholder written in them would stand for a picture or a turn."""
+    found = (_CONTROL.search(text) for text in (problem.question, *problem.choices))
+    return next((f"its text holds the control token {match[0]}" for match in found if match), None)
 
 
 def to_problem(row: Row, columns: Columns, *, answers: bool, questions: bool) -> Problem:
