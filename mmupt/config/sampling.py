@@ -3,6 +3,9 @@
 from mmupt.config.section import Section
 from mmupt.errors import UserError
 
+SAMPLING_FIELDS = frozenset({"engine", "temperature", "top_p", "max_tokens"})
+"""What is said with each request; all other fields are said once, when an engine starts."""
+
 
 class RolloutConfig(Section):
     """The defaults are MM-UPT's rollouts; a stage with other defaults says so in a subclass."""
@@ -19,6 +22,18 @@ class RolloutConfig(Section):
     """Smaller pictures are enlarged to this many pixels; without it the model's own processor decides."""
     max_pixels: int | None = None
     """Larger pictures are shrunk to this many pixels; without it the model's own processor decides."""
+    batch_size: int | None = None
+    """Completions decoded at once (transformers) or in flight at once (vllm): it bounds the memory."""
+    dtype: str | None = None
+    """float32, bfloat16 or float16; without it bfloat16 on a GPU and float32 on a CPU."""
+    trust_remote_code: bool = False
+    """Whether code that comes with the model may run."""
+    tensor_parallel_size: int | None = None
+    """vllm: GPUs that hold one copy of the model together."""
+    gpu_memory_utilization: float | None = None
+    """vllm: share of a GPU's memory that the engine takes, weights and cache together."""
+    max_model_len: int | None = None
+    """vllm: longest prompt and completion together; without it what the model was made for."""
 
     def __post_init__(self) -> None:
         if self.temperature < 0:
@@ -29,3 +44,7 @@ class RolloutConfig(Section):
             raise UserError(f"max_tokens = {self.max_tokens} leaves no room for an answer", fix="use at least 1")
         if self.min_pixels and self.max_pixels and self.min_pixels > self.max_pixels:
             raise UserError("min_pixels is larger than max_pixels", fix="exchange them")
+
+    def options(self) -> dict[str, str | int | float | bool | None]:
+        """What the engine is started with, beside the model; None leaves it to the engine."""
+        return {name: getattr(self, name) for name in self.__struct_fields__ if name not in SAMPLING_FIELDS}
