@@ -37,6 +37,7 @@ class DeepSpeedEngine:
 
     def __init__(self, model: PreTrainedModel | PeftModel, settings: UpdateConfig, ranks: Ranks, stage: int) -> None:
         logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+        os.environ.setdefault("LOCAL_RANK", "0")  # it asks for a launcher's variable in a run of one process, too
         self.zero_stage = stage
         self._ranks = ranks
         # Sampling from partitioned weights would gather them once for each token: sample from a copy that is refreshed instead.

@@ -140,7 +140,7 @@ class Updater:
         if weights_C is None:
             return terms.loss, Sums()
         gap, compared = _sampler_gap(pack, scores.plain_logps_N)
-        counts = (len(scores.logps_N), float(terms.loss), float(terms.kl_sum), float(scores.entropies_N.sum()))
+        counts = (len(scores.logps_N), float(terms.loss.detach()), float(terms.kl_sum), float(scores.entropies_N.sum()))
         return terms.loss, Sums(*counts, int(terms.clipped), gap, compared)
 
     def _reference_logps(self, groups: Sequence[EncodedGroup]) -> Tensor | None:
