@@ -31,13 +31,13 @@ class EvaluateConfig(Section):
     """At most this many problems: always the same ones, spread evenly over the benchmark's families."""
     seed: int = 0
     """Where every response's own seed comes from."""
-    chunk: int = 64
+    chunk_size: int = 64
     """Problems that are sampled together and put on disk together; a killed run loses at most these."""
     rollout: EvaluateRollout = EvaluateRollout()
     """How responses are sampled."""
 
     def __post_init__(self) -> None:
-        for name, value in {"samples": self.samples, "chunk": self.chunk, "limit": self.limit}.items():
+        for name, value in {"samples": self.samples, "chunk_size": self.chunk_size, "limit": self.limit}.items():
             if value is not None and value < 1:
                 raise UserError(f"{name} = {value} leaves nothing to do", fix="use at least 1")
         if not self.names():

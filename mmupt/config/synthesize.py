@@ -61,7 +61,7 @@ class SynthesizeConfig(Section):
     """Stop once this many questions are kept."""
     seed: int = 0
     """Where the draw and every completion's own seed come from."""
-    chunk: int = 64
+    chunk_size: int = 64
     """Pictures that are worked on and put on disk together; a killed run loses at most these."""
     rollout: QuestionRollout = QuestionRollout()
     """How questions are sampled."""
@@ -71,7 +71,12 @@ class SynthesizeConfig(Section):
     """What is dropped."""
 
     def __post_init__(self) -> None:
-        positive = {"count": self.count, "per_image": self.per_image, "limit": self.limit, "chunk": self.chunk}
+        positive = {
+            "count": self.count,
+            "per_image": self.per_image,
+            "limit": self.limit,
+            "chunk_size": self.chunk_size,
+        }
         for name, value in positive.items():
             if value is not None and value < 1:
                 raise UserError(f"{name} = {value} leaves nothing to do", fix="use at least 1")

@@ -90,7 +90,7 @@ def _missing(config: EvaluateConfig, plan: Plan) -> Iterator[tuple[JsonlLog, Seq
     lines = (json.dumps(_question(problem), ensure_ascii=False) + "\n" for problem in plan.asked)
     write_atomic(plan.folder / "questions.jsonl", "".join(lines))
     log = JsonlLog(plan.folder / "samples.jsonl")
-    planned = chunks.split(plan.asked, config.chunk)
+    planned = chunks.split(plan.asked, config.chunk_size)
     done = chunks.whole(log, [len(chunk) * config.samples for chunk in planned])
     return ((log, chunk) for chunk in planned[done:])
 

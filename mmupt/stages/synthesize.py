@@ -75,7 +75,7 @@ def _plan(config: SynthesizeConfig) -> Plan:
 
 
 def _write_all(config: SynthesizeConfig, plan: Plan, log: JsonlLog) -> None:
-    planned = chunks.split(plan.sources, config.chunk)
+    planned = chunks.split(plan.sources, config.chunk_size)
     done = chunks.whole(log, [len(chunk) * config.per_image for chunk in planned])
     rows = log.read()
     seen, kept = _learnt(config, rows), _kept(rows)

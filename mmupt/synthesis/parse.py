@@ -28,7 +28,7 @@ class Rejected:
 
 REASONS = ("truncated", "empty", "too-long", "markup", "proof", "box", "choices")
 
-_HEADING = re.compile(r"^\W{0,4}(?:new |my )?question(?: \d+)?\s*\W{0,2}:\W{0,2}(?=\s|\w)", re.IGNORECASE)
+_HEADING = re.compile(r"^\W{0,4}(?:new |my )?question(?: \d+)?\s*\W{0,2}:\W{0,2}(?=\s|\w|$)", re.IGNORECASE)
 _ANSWERS = re.compile(r"^\W{0,4}(?:the )?(?:correct |final )?(?:answer|solution|explanation)\s*\W{0,2}:", re.IGNORECASE)
 _CHOICE = re.compile(r"^\s{0,8}(?:\(([A-Z])\)|([A-Z])[.):])\s+(\S.*)$")
 _PROOF = re.compile(r"\b(?:prove|proof|show that|justify|explain why)\b", re.IGNORECASE)
