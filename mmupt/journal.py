@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -87,7 +88,8 @@ def _write_whole(handle: int, data: bytes) -> None:
             rest = rest[os.write(handle, rest) :]
         os.fsync(handle)
     except OSError:
-        os.ftruncate(handle, before)
+        with suppress(OSError):
+            os.ftruncate(handle, before)
         raise
 
 

@@ -72,12 +72,13 @@ def not_finite(settings: JsonValue, key: str = "") -> str | None:
 
 
 def _way_out(cls: type[Section], name: str, prefix: str) -> str:
-    known = [field.encode_name for field in msgspec.structs.fields(cls)]
-    if best := nearest(name, known):
-        return f"did you mean {prefix + best!r}?"
     # The name may be right and the section forgotten: temperature for rollout.temperature.
-    deeper = [key for key in all_keys(cls, prefix) if key.endswith(f".{name}")]
-    return f"did you mean {deeper[0]!r}?" if deeper else f"known here: {', '.join(known)}"
+    deeper = next((key for key in all_keys(cls, prefix) if key.endswith(f".{name}")), None)
+    known = [field.encode_name for field in msgspec.structs.fields(cls)]
+    best = nearest(name, known)
+    if deeper is None and best is None:
+        return f"known here: {', '.join(known)}"
+    return f"did you mean {deeper or f'{prefix}{best}'!r}?"
 
 
 def _tables(value: JsonValue) -> list[dict[str, JsonValue]]:
