@@ -10,7 +10,7 @@ from mmupt.answers.limits import BITS
 Number = Fraction | complex
 
 
-class Undefined(ArithmeticError):
+class UndefinedError(ArithmeticError):
     """An expression without a finite value."""
 
 
@@ -25,9 +25,9 @@ def multiply(a: Number, b: Number) -> Number:
 
 
 def divide(a: Number, b: Number) -> Number:
-    """a / b; dividing by zero is `Undefined`."""
+    """a / b; dividing by zero is `UndefinedError`."""
     if b == 0:
-        raise Undefined("a division by zero")
+        raise UndefinedError("a division by zero")
     return _bounded(a / b) if isinstance(a, Fraction) and isinstance(b, Fraction) else _finite(lambda: _c(a) / _c(b))
 
 
@@ -35,7 +35,7 @@ def power(base: Number, exponent: Number) -> Number:
     """base ** exponent; exact for whole exponents of moderate size and for exact square roots."""
     if isinstance(base, Fraction) and isinstance(exponent, Fraction):
         if base == 0 and exponent <= 0:
-            raise Undefined("a power of zero")
+            raise UndefinedError("a power of zero")
         size = max(base.numerator.bit_length(), base.denominator.bit_length())
         if exponent.denominator == 1 and abs(exponent) * size <= BITS:
             return base ** int(exponent)
@@ -47,7 +47,7 @@ def power(base: Number, exponent: Number) -> Number:
 def root(value: Number, degree: Number) -> Number:
     """The principal root; exact for squares of fractions, real for odd roots of negative numbers."""
     if degree == 0:
-        raise Undefined("a zeroth root")
+        raise UndefinedError("a zeroth root")
     if isinstance(value, Fraction) and degree == 2 and value >= 0:
         top, bottom = isqrt(value.numerator), isqrt(value.denominator)
         if top * top == value.numerator and bottom * bottom == value.denominator:
@@ -90,7 +90,7 @@ def _finite(compute: Callable[[], complex]) -> complex:
     try:
         value = compute()
     except (ArithmeticError, ValueError) as error:
-        raise Undefined(str(error)) from None
+        raise UndefinedError(str(error)) from None
     if not cmath.isfinite(value) or abs(value) > 1e200:
-        raise Undefined("a value that is not finite")
+        raise UndefinedError("a value that is not finite")
     return value

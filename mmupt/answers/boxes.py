@@ -4,8 +4,12 @@ import re
 from dataclasses import dataclass
 
 _OPENER = r"(?:\\(?:boxed|fbox|framebox)|\x08oxed|(?<![A-Za-z\\])b?oxed)\s*"
-_TOKEN = re.compile(rf"(?P<box>{_OPENER}\{{)|{_OPENER}(?P<bare>-?\d+(?:[.,]\d+)*%?|[A-Za-z](?![A-Za-z]))|\\.|[{{}}]", re.DOTALL)
-_ECHO = re.compile(r"(?:within|inside|in|using|with|format|into)\s*(?:an?|the|this|format)?\s*[:$`\"'(]*\s*$", re.IGNORECASE)
+_TOKEN = re.compile(
+    rf"(?P<box>{_OPENER}\{{)|{_OPENER}(?P<bare>-?\d+(?:[.,]\d+)*%?|[A-Za-z](?![A-Za-z]))|\\.|[{{}}]", re.DOTALL
+)
+_ECHO = re.compile(
+    r"(?:within|inside|in|using|with|format|into)\s*(?:an?|the|this|format)?\s*[:$`\"'(]*\s*$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mmupt.answers.choices import letter_of
-from mmupt.answers.reading import read
+from mmupt.answers.reader import read
 
 
 def canonical_key(text: str, *, choices: Sequence[str] = ()) -> str | None:

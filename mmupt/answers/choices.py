@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from mmupt.answers.clean import clean
 from mmupt.answers.compare import same
-from mmupt.answers.reading import read
+from mmupt.answers.reader import read
 from mmupt.answers.text import fold
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

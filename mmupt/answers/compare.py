@@ -27,9 +27,18 @@ def same(response: Reading, gold: Reading, *, places: int | None = None, ordered
         return _same_values(response, gold, places)
     if response.key == gold.key:
         return True
+    if response.kind == gold.kind == "clock":
+        return _same_clock(response.key, gold.key)
     if response.relation is not None and response.relation == gold.relation:
         return True
     return gold.kind == "ratio" and gold.value is not None and response.value == gold.value
+
+
+def _same_clock(a: str, b: str) -> bool:
+    """A time without am or pm is either of the two, where the other one says which."""
+    (_, hour_a, rest_a), (_, hour_b, rest_b) = a.split(":"), b.split(":")
+    one_is_marked = rest_a.endswith("m") != rest_b.endswith("m")
+    return one_is_marked and rest_a.rstrip("m") == rest_b.rstrip("m") and (int(hour_a) - int(hour_b)) % 12 == 0
 
 
 def _names_differ(a: str | None, b: str | None) -> bool:
@@ -76,8 +85,8 @@ def _conversion(response: Unit | None, gold: Unit | None) -> Fraction | None:
 def _same_lists(response: Reading, gold: Reading, places: int | None, ordered: bool) -> bool:
     if len(response.items) != len(gold.items):
         return False
-    loose = {"{}", ""}
-    if not ordered and response.brackets in loose and gold.brackets in loose:
+    kinds = {response.brackets, gold.brackets}
+    if not ordered and (kinds <= {"{}", ""} or kinds == {"∪∪"}):
         return _matched(list(response.items), gold.items, places)
     if response.brackets != gold.brackets and "" not in (response.brackets, gold.brackets):
         return False

@@ -2,8 +2,8 @@
 
 Variables take fixed rational values, derived from their names by sha256, so that equal expressions have equal values
 (Schwartz-Zippel) however they are written. Arithmetic is exact (Fraction) as long as the expression is rational and
-small, and complex floating point otherwise. `Unreadable`: the text is no expression of this small language.
-`Undefined`: it is one, but has no finite value (1/0, 9^9^9^9).
+small, and complex floating point otherwise. `UnreadableError`: the text is no expression of this small language.
+`UndefinedError`: it is one, but has no finite value (1/0, 9^9^9^9).
 """
 
 import cmath
@@ -12,14 +12,30 @@ from hashlib import sha256
 from itertools import pairwise
 from math import comb, factorial
 
-from mmupt.answers.arithmetic import Number, Undefined, add, apply, divide, multiply, power, root
+from mmupt.answers.arithmetic import Number, UndefinedError, add, apply, divide, multiply, power, root
 from mmupt.answers.limits import DEPTH, EXPRESSION
-from mmupt.answers.tokens import GREEK, Unreadable, tokens
+from mmupt.answers.tokens import GREEK, UnreadableError, tokens
 
 _CLOSING = {"(": ")", "[": "]", "{": "}", "|": "|"}
 _TRIGONOMETRIC = frozenset({"\\sin", "\\cos", "\\tan", "\\cot", "\\sec", "\\csc"})
 _FUNCTIONS = _TRIGONOMETRIC | frozenset(
-    f"\\{name}" for name in "arcsin arccos arctan asin acos atan sinh cosh tanh exp ln log lg abs".split()
+    f"\\{name}"
+    for name in [
+        "arcsin",
+        "arccos",
+        "arctan",
+        "asin",
+        "acos",
+        "atan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "exp",
+        "ln",
+        "log",
+        "lg",
+        "abs",
+    ]
 )
 _VARIABLES = frozenset(f"\\{name}" for name in GREEK)
 
@@ -27,21 +43,21 @@ _VARIABLES = frozenset(f"\\{name}" for name in GREEK)
 class Expression:
     """One parsed reading of a text at one point. `value` is its value; `variables` the names that it met."""
 
-    def __init__(self, text: str, point: int = 0) -> None:
+    def __init__(self, text: str, at: int = 0) -> None:
         if len(text) > EXPRESSION:
-            raise Unreadable("too long")
+            raise UnreadableError("too long")
         self._tokens = tokens(text)
         if any(_two_numbers(a, b) for a, b in pairwise(self._tokens)) or not self._tokens:
-            raise Unreadable("two numbers in a row, or nothing")
+            raise UnreadableError("two numbers in a row, or nothing")
         self._at = 0
         self._depth = 0
         self._degrees = False
-        self._point = point
+        self._point = at
         self.variables: set[str] = set()
         self.peak = 0.0
         self.value = self._sum()
         if self._at != len(self._tokens):
-            raise Unreadable(self._tokens[self._at])
+            raise UnreadableError(self._tokens[self._at])
 
     def _next(self) -> str | None:
         return self._tokens[self._at] if self._at < len(self._tokens) else None
@@ -60,7 +76,7 @@ class Expression:
     def _sum(self) -> Number:
         self._depth += 1
         if self._depth > DEPTH:
-            raise Unreadable("too deep")
+            raise UnreadableError("too deep")
         total = self._product()
         while (sign := self._take("+", "-")) is not None:
             term = self._product()
@@ -105,7 +121,7 @@ class Expression:
     def _exponent(self) -> Number:
         self._depth += 1
         if self._depth > DEPTH:
-            raise Unreadable("too deep")
+            raise UnreadableError("too deep")
         negative = self._take("-") is not None
         value = self._power()
         self._depth -= 1
@@ -115,7 +131,7 @@ class Expression:
         while (mark := self._take("!", "°")) is not None:
             if mark == "!":
                 if not isinstance(value, Fraction) or value.denominator != 1 or not 0 <= value <= 25:
-                    raise Undefined("a factorial of that")
+                    raise UndefinedError("a factorial of that")
                 value = Fraction(factorial(int(value)))
             elif self._degrees:
                 value = complex(value) * cmath.pi / 180
@@ -124,7 +140,7 @@ class Expression:
     def _atom(self) -> Number:
         token = self._take()
         if token is None or token in "+*/^_!)]}°":
-            raise Unreadable("an operand is missing")
+            raise UnreadableError("an operand is missing")
         if token in _CLOSING:
             return self._group(token)
         if token[0].isdigit() or token[0] == ".":
@@ -162,13 +178,13 @@ class Expression:
     def _group(self, opening: str) -> Number:
         value = self._sum()
         if not self._take(_CLOSING[opening]):
-            raise Unreadable(f"no closing {_CLOSING[opening]}")
+            raise UnreadableError(f"no closing {_CLOSING[opening]}")
         return self._magnitude(value) if opening == "|" else value
 
     def _magnitude(self, value: Number) -> Number:
         """|u| keeps a mark of its own when u varies, because at the points of evaluation |x| and x are one number."""
         size = abs(value) if isinstance(value, Fraction) else complex(abs(value))
-        return multiply(size, _point("|", self._point)) if self.variables else size
+        return multiply(size, point("|", self._point)) if self.variables else size
 
     def _argument(self) -> Number:
         """What TeX takes as one argument: a group, a command, or a single character."""
@@ -196,7 +212,7 @@ class Expression:
         outer, self._degrees = self._degrees, name in _TRIGONOMETRIC
         value = self._function_argument()
         self._degrees = outer
-        unknown_base = _point("log", 0)
+        unknown_base = point("log", 0)
         return power(self._seen(apply(name[1:], value, base, unknown_base)), exponent)
 
     def _function_argument(self) -> Number:
@@ -209,7 +225,7 @@ class Expression:
 
     def _variable(self, name: str) -> Number:
         if not (name in _VARIABLES or (len(name) == 1 and name.isalpha())):
-            raise Unreadable(name)
+            raise UnreadableError(name)
         if self._take("_"):
             start = self._at
             if self._take("{"):
@@ -221,20 +237,25 @@ class Expression:
                 self._take()
             name += "_" + "".join(self._tokens[start : self._at]).strip("{}")
         self.variables.add(name)
-        return self._seen(_point(name, self._point))
+        return self._seen(point(name, self._point))
 
 
 def _two_numbers(left: str, right: str) -> bool:
     return right[0] in ".0123456789" and (left[0] in ".0123456789" or left in ("!", "°"))
 
 
-def _point(name: str, point: int) -> Fraction:
+def point(name: str, at: int) -> Fraction:
     """The value of a variable at a point: fixed, between 0.3 and 2.3."""
-    drawn = int.from_bytes(sha256(f"{name}:{point}".encode()).digest()[:4], "big")
+    drawn = int.from_bytes(sha256(f"{name}:{at}".encode()).digest()[:4], "big")
     return Fraction(300 + drawn % 2003, 1009)
 
 
 def _binomial(n: Number, k: Number) -> Number:
-    if not all(isinstance(part, Fraction) and part.denominator == 1 and 0 <= part <= 200 for part in (n, k)):
-        raise Undefined("a binomial of that")
-    return Fraction(comb(int(abs(n)), int(abs(k))))
+    if (
+        isinstance(n, Fraction)
+        and isinstance(k, Fraction)
+        and n.denominator == k.denominator == 1
+        and 0 <= k <= n <= 200
+    ):
+        return Fraction(comb(int(n), int(k)))
+    raise UndefinedError("a binomial of that")

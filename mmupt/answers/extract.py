@@ -19,7 +19,9 @@ _PLACEHOLDER = re.compile(
     r"(?:\.{2,}|…|\\[lc]?dots|\?+|_+|\\square|\\_+|□|(?:insert |put )?(?:your |the |my )?(?:final )?(?:answer|result|number|letter)(?: here)?)",
     re.IGNORECASE,
 )
-_JOINED = re.compile(r"[\s$]*(?:[,;]|(?:,\s*)?(?:\\text\s*\{\s*)?(?:and|or|和|或)(?:\s*\})?|\\quad|、)[\s$]*", re.IGNORECASE)
+_JOINED = re.compile(
+    r"[\s$]*(?:[,;]|(?:,\s*)?(?:\\text\s*\{\s*)?(?:and|or|和|或)(?:\s*\})?|\\quad|、)[\s$]*", re.IGNORECASE
+)
 
 
 def extract(text: str, *, truncated: bool = False, choices: Sequence[str] = ()) -> Answer:

@@ -4,11 +4,12 @@ The key is the expression's value at three fixed points, rounded to nine signifi
 no variables). Equality of keys is equality of strings, so it is symmetric and transitive by construction.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 
-from mmupt.answers.arithmetic import Number, Undefined
+from mmupt.answers.arithmetic import Number, UndefinedError
 from mmupt.answers.expression import Expression
-from mmupt.answers.tokens import Unreadable
+from mmupt.answers.tokens import UnreadableError
 
 POINTS = 3
 
@@ -20,29 +21,36 @@ def constant(text: str) -> Fraction | float | None:
 
 
 def key(text: str) -> str:
-    """The key of an expression. Raises `Unreadable` or `Undefined`."""
+    """The key of an expression. Raises `UnreadableError` or `UndefinedError`."""
     first = Expression(text)
-    if not first.variables:
-        value = _snapped(first.value, first.peak)
-        return number_key(value) if isinstance(value, Fraction) else f"constant:{_digits(value)}"
-    parsed = [first, *(Expression(text, point) for point in range(1, POINTS))]
-    return "expression:" + ",".join(_digits(_snapped(each.value, each.peak)) for each in parsed)
+    parsed = [first, *(Expression(text, at) for at in range(1, POINTS if first.variables else 1))]
+    return key_of_values([_snapped(each.value, each.peak) for each in parsed])
+
+
+def key_of_values(values: Sequence[Number]) -> str:
+    """The key of an expression with these values: one for a constant, `POINTS` for an expression with variables."""
+    if len(values) > 1:
+        return "expression:" + ",".join(map(_digits, values))
+    value = _snapped(values[0], 0)
+    return number_key(value) if isinstance(value, Fraction) else f"constant:{_digits(value)}"
 
 
 def equation_key(left: str, right: str) -> str:
     """The key of left = right: the difference of the sides, up to a constant factor."""
     gaps = []
-    for point in range(POINTS):
-        a, b = Expression(left, point), Expression(right, point)
+    for at in range(POINTS):
+        a, b = Expression(left, at), Expression(right, at)
         gaps.append(_snapped(_difference(a.value, b.value), max(a.peak, b.peak, abs(complex(a.value)))))
     if not a.variables | b.variables or gaps[0] == 0:
-        raise Unreadable("no equation in a variable")
+        raise UnreadableError("no equation in a variable")
     return "equation:" + ",".join(_digits(complex(gap) / complex(gaps[0])) for gap in gaps[1:])
 
 
 def number_key(value: Fraction) -> str:
     """The key of a plain number."""
-    return f"number:{value}" if max(value.numerator.bit_length(), value.denominator.bit_length()) < 4000 else "number:huge"
+    return (
+        f"number:{value}" if max(value.numerator.bit_length(), value.denominator.bit_length()) < 4000 else "number:huge"
+    )
 
 
 def _difference(a: Number, b: Number) -> Number:
@@ -73,6 +81,6 @@ def _digits(value: Number) -> str:
     try:
         number = complex(value)
     except OverflowError:
-        raise Undefined("a value that is too large") from None
+        raise UndefinedError("a value that is too large") from None
     real = f"{number.real + 0.0:.9g}"
     return real if abs(number.imag) <= 1e-11 * abs(number) else f"{real}{number.imag:+.9g}i"

@@ -8,14 +8,20 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from mmupt.answers.choices import gold_letter, letter_form, letter_of
+from mmupt.answers.clean import tidy
 from mmupt.answers.compare import same
 from mmupt.answers.extract import extract
+from mmupt.answers.latex import verified
 from mmupt.answers.numbers import decimals
-from mmupt.answers.reading import Reading, read
+from mmupt.answers.reader import read
+from mmupt.answers.reading import Reading
 from mmupt.answers.units import parse_unit
 from mmupt.types import Grade
+
+_DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
 
 
 def grade(
@@ -52,6 +58,14 @@ def grade_answer(
         reason = f"chose {chosen}, gold {wanted}" if chosen else f"names no choice, gold {wanted}"
         return Grade(chosen == wanted, answer, reason)
     said, meant = read(answer), read(gold)
+    if (
+        said
+        and meant
+        and isinstance(meant.value, Fraction)
+        and meant.value.denominator > 1
+        and _DECIMAL_COMMA.fullmatch(answer)
+    ):
+        said = read(answer.replace(",", "."))
     if said is None or meant is None:
         return Grade(False, answer, "nothing to compare")
     if re.fullmatch(r"\(?[A-Z]\)?", gold.strip()) and letter_form(gold) == letter_form(answer):
@@ -59,6 +73,8 @@ def grade_answer(
     if unit and meant.unit is None and meant.kind == "number":
         meant = replace(meant, unit=parse_unit(unit))
     correct = same(said, meant, places=_places(answer_type, precision, meant), ordered=answer_type == "list")
+    if not correct and "latex" in (said.kind, meant.kind) and "text" not in (said.kind, meant.kind):
+        correct = verified(tidy(gold), tidy(answer))
     return Grade(correct, answer, f"{'equal' if correct else 'not equal'} as {said.kind} and {meant.kind}")
 
 

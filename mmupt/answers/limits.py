@@ -16,3 +16,5 @@ ITEMS = 64
 """Members of a list, set or tuple."""
 CACHE = 16_384
 """Answers whose reading is remembered."""
+TEXT = 20_000
+"""Characters of an answer that are compared at all."""

@@ -1,14 +1,20 @@
-"""Plain numbers: digits with separators, fractions, mixed numbers, scientific notation, number words. Exact throughout."""
+"""Plain numbers, exactly: digits with separators, fractions, mixed numbers, scientific notation, number words."""
 
 import re
 from fractions import Fraction
 
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+|\d+)(?:\.\d*)?|\.\d+"
 _NUMBER = re.compile(rf"([-+]?)\s*({_DIGITS})(?:\s*(?:[eE]|\*\s*10\s*\^)\s*\{{?\s*([-+]?\d{{1,3}})\s*\}}?)?")
-_MIXED = re.compile(r"([-+]?)\s*(\d{1,9})\s*(?:(?<=\d)\s+|(?=\\frac))(?:\\frac\s*\{?(\d{1,9}?)\}?\s*\{?(\d{1,9})\}?|(\d{1,9})\s*/\s*(\d{1,9}))")
-_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen".split()
-_WORDS = {word: value for value, word in enumerate([*_ONES, "eighteen", "nineteen"])}
-_TENS = {word: 10 * ten for ten, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_SLASHED = r"(?<=\d)\s+(\d{1,9})\s*/\s*(\d{1,9})"
+_STACKED = r"\\frac\s*\{?(\d{1,9}?)\}?\s*\{?(\d{1,9})\}?"
+_MIXED = re.compile(rf"([-+]?)\s*(\d{{1,9}})(?:\s*{_STACKED}|{_SLASHED})")
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+)
+_TENS_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_WORDS = {word: value for value, word in enumerate(_ONES.split())}
+_TENS = {word: 10 * ten for ten, word in enumerate(_TENS_WORDS.split(), 2)}
 
 
 def parse_number(text: str) -> Fraction | None:

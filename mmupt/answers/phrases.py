@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from mmupt.answers.choices import letter_of
 from mmupt.answers.clean import tidy
-from mmupt.answers.reading import read
+from mmupt.answers.reader import read
 
 _DECLARED = re.compile(
     r"(?:\b(?:the|my|our|final|correct|right|best)\s+(?:(?:final|correct|right|best)\s+)?answer(?:\s+(?:choice|option))?"
@@ -20,9 +20,42 @@ _DECLARED = re.compile(
     re.IGNORECASE,
 )
 _END = re.compile(r"\.(?=\s|\*|$)|[。；;!?！？]|,?\s+(?:since|because|as|which|where|so)\s|，")
-_NEGATION = re.compile(r"(?:not|no|never|neither|cannot|can't|unknown|unclear|impossible|un\w+able)\b(?!\s*$)", re.IGNORECASE)
-_NO_ANSWER = re.compile(r"(?:unknown|unclear|impossible|undetermined|indeterminable|unavailable|wrong|right|correct|as follows)", re.IGNORECASE)
-_FILLERS = frozenset("in the a an that this these to as at on of below above shown given by with from it is are i we you".split())
+_NEGATION = re.compile(
+    r"(?:not|no|never|neither|cannot|can't|unknown|unclear|impossible|un\w+able)\b(?!\s*$)", re.IGNORECASE
+)
+_NO_ANSWER = re.compile(
+    r"(?:unknown|unclear|impossible|undetermined|indeterminable|unavailable|wrong|right|correct|as follows)",
+    re.IGNORECASE,
+)
+_FILLERS = frozenset(
+    [
+        "in",
+        "the",
+        "a",
+        "an",
+        "that",
+        "this",
+        "these",
+        "to",
+        "as",
+        "at",
+        "on",
+        "of",
+        "below",
+        "above",
+        "shown",
+        "given",
+        "by",
+        "with",
+        "from",
+        "it",
+        "is",
+        "are",
+        "i",
+        "we",
+        "you",
+    ]
+)
 
 
 def phrase(text: str, choices: Sequence[str]) -> str | None:
@@ -48,7 +81,7 @@ def _sentence(rest: str) -> str:
     if formula:
         return tidy(formula[1])
     end = _END.search(rest)
-    return tidy(rest[: end.start()] if end else rest)
+    return tidy((rest[: end.start()] if end else rest).rstrip("* "))
 
 
 def _is_answer(text: str, choices: Sequence[str]) -> bool:

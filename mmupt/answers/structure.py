@@ -3,7 +3,9 @@
 import re
 
 OPENING, CLOSING = "([{", ")]}"
-_ROWS = re.compile(r"(?:\\?\{)?\s*\\begin\{(?:array|cases|aligned)\}(?:\s*\{[lcr| ]*\})?(.*?)\\end\{\w+\}\s*(?:\\?\})?", re.DOTALL)
+_ROWS = re.compile(
+    r"(?:\\?\{)?\s*\\begin\{(?:array|cases|aligned)\}(?:\s*\{[lcr| ]*\})?(.*?)\\end\{\w+\}\s*(?:\\?\})?", re.DOTALL
+)
 _JOINTS = re.compile(r"\s+(?:and|or|和|或)\s+", re.IGNORECASE)
 _LABEL = re.compile(
     r"(?:m\s*)?(?:\\(?:angle|triangle|overline|vec|hat|Delta)\b\s*)?\{?\s*"

@@ -2,7 +2,7 @@
 
 import re
 
-_COMMAND = re.compile(r"\\[A-Za-z]+")
+_COMMAND = re.compile(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+")
 _WORD = re.compile(r"[^\W\d_]{3,}|[\u3040-\u9fff]")
 _JOINT = re.compile(r"\s+and\s+")
 _ARTICLE = re.compile(r"(?:the|an|a)\s+(?=\S{2})")
@@ -15,7 +15,8 @@ def fold(text: str) -> str:
     folded = _ARTICLE.sub("", folded, count=1) if _ARTICLE.match(folded) else folded
     if re.search(r"[\d\\]", folded):
         return folded.replace(" ", "")
-    return re.sub(r"\s*([,;:/-])\s*", r"\1 ", folded)
+    folded = re.sub(r"(?<=[^\W\d_])-(?=[^\W\d_])", " ", folded)
+    return re.sub(r"\s*([,;:/])\s*", r"\1 ", folded)
 
 
 def looks_like_latex(text: str) -> bool:

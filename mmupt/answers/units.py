@@ -38,9 +38,8 @@ _OTHER: dict[str, dict[str, str]] = {
 _POWERS = {"square ": 2, "sq ": 2, "sq. ": 2, "平方": 2, "cubic ": 3, "cu ": 3, "立方": 3}
 _EXPONENT = re.compile(r"\s*\^?\s*\{?\s*([23])\s*\}?$")
 
-NOT_UNITS = frozenset(
-    "am pm a.m p.m north south east west n s e w left right and or to of in th st nd rd bc ad bce ce".split()
-) - {"s", "in"}
+_TURNING_WORDS = "am pm a.m p.m north south east west n e w left right and or to of th st nd rd bc ad bce ce"
+NOT_UNITS = frozenset(_TURNING_WORDS.split())
 """Words after a number that change what it says instead of measuring it."""
 SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12, "万": 10_000}
 

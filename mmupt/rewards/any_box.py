@@ -8,4 +8,6 @@ NEEDS_GOLD = False
 def rewards(group: Group) -> GroupRewards:
     """There is no label; a group trains when anyone answered."""
     vote = group.vote
-    return GroupRewards(tuple(float(number is not None) for number in vote.classes), None, vote, trains=bool(vote.counts))
+    return GroupRewards(
+        tuple(float(number is not None) for number in vote.classes), None, vote, trains=bool(vote.counts)
+    )

@@ -8,7 +8,9 @@ NEEDS_GOLD = True
 
 def rewards(group: Group, gold: Gold) -> GroupRewards:
     """Every group trains (one that is all right or all wrong has no advantage)."""
-    earned = tuple(0.0 if answer.text is None else float(_right(answer.text, group, gold)) for answer in group.answers_G)
+    earned = tuple(
+        0.0 if answer.text is None else float(_right(answer.text, group, gold)) for answer in group.answers_G
+    )
     return GroupRewards(earned, gold.answer, group.vote, trains=True)
 
 
