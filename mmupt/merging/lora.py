@@ -69,6 +69,8 @@ def adapter(weights: Weights, config: Path, memory_names: Mapping[str, str]) -> 
             raise UserError(f"{bare} is no plain LoRA factor, and merge reads only those", where=str(config))
     if halves := [name for name, keys in targets.items() if len(keys) != 2]:
         raise UserError(f"only one of the two LoRA factors of {halves[0]} is there", where=str(config))
+    if odd := [key for keys in targets.values() for key in keys.values() if len(weights.shapes[key]) != 2]:
+        raise UserError(f"{odd[0]} is no matrix, and merge reads LoRA of linear layers only", where=str(config))
     if not targets:
         raise UserError("the adapter holds no LoRA factors", where=str(config))
     return Adapter(weights, targets, _scale(config))

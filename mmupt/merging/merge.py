@@ -93,7 +93,7 @@ def _record(out: Path, origin: Provenance) -> dict[str, JsonValue] | None:
 
 @contextmanager
 def _aside(out: Path) -> Iterator[Path]:
-    """An empty folder next to `out`, locked by this process, gone at the end; what a killed merge left is thrown away."""
+    """An empty folder next to `out`, locked by this process, gone at the end; what a killed merge left goes too."""
     scratch = out.with_name(f".{out.name}.partial")
     scratch.mkdir(parents=True, exist_ok=True)
     lock = os.open(scratch, os.O_RDONLY)

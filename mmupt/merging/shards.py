@@ -81,15 +81,16 @@ def _write(
 ) -> Shard:
     digest, total = hashlib.sha256(), 0
     with path.open("wb") as file:
-        for block in _blocks(weights, tensors, dtype):
+        for block in _blocks(weights, tensors, dtype, advance):
             file.write(block)
             digest.update(block)
             total += len(block)
-            advance(len(block))
     return Shard(path.name, digest.hexdigest(), total)
 
 
-def _blocks(weights: Weights, tensors: Sequence[Tensor], dtype: torch.dtype) -> Iterator[bytes | memoryview]:
+def _blocks(
+    weights: Weights, tensors: Sequence[Tensor], dtype: torch.dtype, advance: Callable[[int], None]
+) -> Iterator[bytes | memoryview]:
     header = json.dumps(_header(tensors, dtype), separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
     yield len(header).to_bytes(8, "little") + header
@@ -98,6 +99,7 @@ def _blocks(weights: Weights, tensors: Sequence[Tensor], dtype: torch.dtype) -> 
         if not torch.isfinite(value).all():
             raise UserError(f"{tensor.key} holds NaN or infinity", fix="merge an earlier step, or a wider --set dtype")
         yield value.reshape(-1).view(torch.uint8).numpy().data
+        advance(tensor.size(dtype))
 
 
 def _header(tensors: Sequence[Tensor], dtype: torch.dtype) -> Mapping[str, object]:

@@ -18,7 +18,7 @@ def plan(weights: Weights, model: Architecture, where: str) -> list[Tensor]:
         if weights.shapes[name] != shape:
             raise UserError(f"{name} has shape {weights.shapes[name]}, and {model.name} wants {shape}", where=where)
     for alias, kept in model.tied.items():
-        if alias in weights.shapes and not torch.equal(weights.read(alias), weights.read(kept)):
+        if alias in weights.shapes and not _equal(weights.read(alias), weights.read(kept)):
             raise UserError(f"{alias} and {kept} differ, though the config ties them", where=where)
     tensors = [Tensor(name, model.saved_names[name], shape) for name, shape in model.shapes.items()]
     return sorted(tensors, key=lambda tensor: tensor.saved)
@@ -41,3 +41,8 @@ def _same_names(weights: Weights, model: Architecture, where: str) -> None:
     extra = [name for name in weights.shapes if name not in model.shapes and name not in model.tied]
     if extra:
         raise UserError(f"{len(extra)} weights are none of {model.name}'s, such as {extra[0]}", where=where)
+
+
+def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
+    # NaN is told later, by the weight that holds it.
+    return torch.equal(a.nan_to_num(), b.nan_to_num())

@@ -83,7 +83,7 @@ def partition(path: Path) -> Partition:
         path=path,
         stage=stage,
         world=max(count) if isinstance(count, list) and count else count,
-        flats=tuple(flat.reshape(-1) for flat in flats),
+        flats=tuple(flat.detach().reshape(-1) for flat in flats),
         gaps=tuple(tuple(map(int, group)) for group in gaps) if isinstance(gaps, list) else None,
         steps=_steps(content),
     )

@@ -1,0 +1,171 @@
+"""DeepSpeed checkpoints of two real gloo ranks -> model folders, and the ways in which they may be broken."""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText
+
+from mmupt.config.merge import MergeConfig
+from mmupt.errors import UserError
+from mmupt.stages.merge import merge
+
+CASES = {"zero2": "float32", "zero3": "float32", "zero2-bf16": "auto", "zero3-bf16": "auto", "zero2-lora": "float32"}
+RANK_1 = {"zero2": "zero_pp_rank_1_mp_rank_00_optim_states.pt", "zero3": "zero_pp_rank_1_mp_rank_00_model_states.pt"}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("zero")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = Path(__file__).with_name("zero_checkpoints.py")
+    subprocess.run([sys.executable, str(script), str(folder), str(port)], check=True, capture_output=True, timeout=300)
+    return folder
+
+
+@pytest.fixture
+def copied(trained: Path, tmp_path: Path):
+    def copy(name: str) -> Path:
+        return Path(shutil.copytree(trained / name / "checkpoints" / "step-2", tmp_path / "step-2"))
+
+    return copy
+
+
+def refused(checkpoint: Path, *words: str) -> None:
+    out = checkpoint.parent / "out"
+    with pytest.raises(UserError) as told:
+        merge(MergeConfig(checkpoint=checkpoint, out=out, base="tiny"))
+    assert all(word in str(told.value) for word in words), str(told.value)
+    assert "\n" not in str(told.value)
+    assert sorted(path.name for path in checkpoint.parent.iterdir()) == [checkpoint.name]
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_merged_weights_are_the_trained_ones_bit_for_bit(name: str, trained: Path, tmp_path: Path):
+    record = merge(MergeConfig(checkpoint=trained / name, out=tmp_path / "out", dtype=CASES[name]))
+    truth = torch.load(trained / name / "truth.pt", weights_only=True)
+    model = AutoModelForImageTextToText.from_pretrained(tmp_path / "out", dtype="auto")
+    merged = model.state_dict()
+    assert merged.keys() == truth.keys()
+    assert [key for key in truth if not torch.equal(merged[key], truth[key])] == []
+    assert str(model.dtype) == f"torch.{record['dtype']}"
+
+
+def test_the_same_checkpoint_gives_the_same_bytes_whatever_the_shards(trained: Path, tmp_path: Path):
+    one = merge(MergeConfig(checkpoint=trained / "zero3", out=tmp_path / "one", dtype="float32"))
+    again = merge(MergeConfig(checkpoint=trained / "zero3", out=tmp_path / "again", dtype="float32"))
+    many = merge(MergeConfig(checkpoint=trained / "zero3", out=tmp_path / "many", dtype="float32", shard_gb=0.002))
+    assert one["shards"] == again["shards"] and len(many["shards"]) >= 3
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_bytes() == (tmp_path / "again" / file.name).read_bytes()
+    index = json.loads((tmp_path / "many" / "model.safetensors.index.json").read_text())
+    assert len(index["weight_map"]) == one["tensors"]
+    a = AutoModelForImageTextToText.from_pretrained(tmp_path / "one").state_dict()
+    b = AutoModelForImageTextToText.from_pretrained(tmp_path / "many").state_dict()
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.parametrize("name", list(RANK_1))
+def test_a_missing_shard_is_named_by_its_rank(name: str, copied):
+    checkpoint = copied(name)
+    (checkpoint / "deepspeed" / RANK_1[name]).unlink()
+    refused(checkpoint, "rank 1", "missing", "(1 of 2 files)")
+
+
+@pytest.mark.parametrize("name", list(RANK_1))
+def test_a_truncated_shard_is_named(name: str, copied):
+    checkpoint = copied(name)
+    file = checkpoint / "deepspeed" / RANK_1[name]
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    refused(checkpoint, RANK_1[name], "truncated")
+
+
+def test_a_world_size_that_the_files_do_not_have_is_refused(copied):
+    checkpoint = copied("zero3")
+    state = json.loads((checkpoint / "state.json").read_text())
+    (checkpoint / "state.json").write_text(json.dumps({**state, "world_size": 1}))
+    refused(checkpoint, "beyond the world size of 1")
+
+
+def test_files_of_another_world_size_are_refused_without_state_json(copied):
+    checkpoint = copied("zero3")
+    (checkpoint / "state.json").unlink()
+    for file in (checkpoint / "deepspeed").glob("*_rank_1_*"):
+        file.unlink()
+    refused(checkpoint, "world size is 2, that of the other files 1")
+
+
+def rewritten(file: Path, change) -> None:
+    """Change a real shard and save it again, with DeepSpeed's own classes in it."""
+    import deepspeed  # noqa: F401  (its classes are in the file)
+
+    content = torch.load(file, weights_only=False)
+    change(content)
+    torch.save(content, file)
+
+
+def test_a_shard_of_another_step_is_named(copied):
+    checkpoint = copied("zero3")
+    file = checkpoint / "deepspeed" / "zero_pp_rank_1_mp_rank_00_optim_states.pt"
+
+    def one_more(content) -> None:
+        for row in content["optimizer_state_dict"]["optimizer_state_dict"]["state"].values():
+            row["step"] += 1
+
+    rewritten(file, one_more)
+    refused(checkpoint, file.name, "step")
+
+
+def test_zero2_module_and_partitions_of_different_updates_are_refused(copied):
+    checkpoint = copied("zero2")
+    file = checkpoint / "deepspeed" / "zero_pp_rank_0_mp_rank_00_optim_states.pt"
+
+    def moved(content) -> None:
+        content["optimizer_state_dict"]["single_partition_of_fp32_groups"][0].detach()[5] += 1e-3
+
+    rewritten(file, moved)
+    refused(checkpoint, "not the same in the model states and in the optimizer states")
+
+
+def test_nan_in_a_partition_is_refused_by_the_name_of_the_weight(copied):
+    checkpoint = copied("zero3")
+    file = checkpoint / "deepspeed" / "zero_pp_rank_1_mp_rank_00_optim_states.pt"
+
+    def poisoned(content) -> None:
+        content["optimizer_state_dict"]["fp32_flat_groups"][0].detach()[7] = float("nan")
+
+    rewritten(file, poisoned)
+    refused(checkpoint, "embed_tokens", "NaN")
+
+
+def test_missing_and_extra_weights_are_named(copied):
+    checkpoint = copied("zero3")
+
+    def renamed(content) -> None:
+        shapes = content["param_shapes"][0]
+        items = list(shapes.items())
+        shapes.clear()
+        shapes.update((key.replace("layers.1.mlp.up_proj", "layers.1.mlp.up"), shape) for key, shape in items)
+
+    rewritten(checkpoint / "deepspeed" / "zero_pp_rank_0_mp_rank_00_model_states.pt", renamed)
+    refused(checkpoint, "1 weights", "missing", "layers.1.mlp.up_proj")
+
+
+def test_the_newest_step_of_a_run_is_taken_and_said(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    run = tmp_path / "run"
+    shutil.copytree(trained / "zero3", run)
+    older = run / "checkpoints" / "step-1"
+    shutil.copytree(run / "checkpoints" / "step-2", older)
+    record = merge(MergeConfig(checkpoint=run))
+    assert record["step"] == 2 and record["out"] == str(run / "merged" / "step-2")
+    assert re.search(r"step-2: DeepSpeed ZeRO-3, 2 ranks, the newest step", capsys.readouterr().out)
+    card = (run / "merged" / "step-2" / "README.md").read_text()
+    assert "| Step | 2 |" in card and str(tmp_path) not in card

@@ -1,0 +1,214 @@
+"""Recognising, reading safely, LoRA, and the folder that comes out, on checkpoints without DeepSpeed."""
+
+import json
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from mmupt.config.merge import MergeConfig
+from mmupt.errors import UserError
+from mmupt.merging.recognise import recognise
+from mmupt.merging.torch_files import Inert, load
+from mmupt.problems.tiny import model_dir
+from mmupt.stages.merge import merge
+from mmupt.training.checkpoint import LoraShape, State, write_state
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """A plain checkpoint of all weights, in fp32, slightly moved."""
+    folder = tmp_path / "run" / "checkpoints" / "step-3"
+    model = AutoModelForImageTextToText.from_pretrained(model_dir(), dtype=torch.float32)
+    with torch.no_grad():
+        model.model.language_model.norm.weight.mul_(1.001)
+    model.save_pretrained(folder)
+    side_files(folder)
+    write_state(folder, State("plain", 0, 1, 3, "tiny"))
+    (tmp_path / "run" / "config.json").write_text('{"stage": "train", "config": {"steps": 3}}')
+    return folder
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> tuple[Path, dict[str, torch.Tensor]]:
+    """A peft checkpoint, and the weights that peft itself merges it to."""
+    from peft import LoraConfig, get_peft_model
+
+    folder = tmp_path / "lora" / "checkpoints" / "step-5"
+    torch.manual_seed(1)
+    base = AutoModelForImageTextToText.from_pretrained(model_dir(), dtype=torch.float32)
+    model = get_peft_model(base, LoraConfig(r=4, lora_alpha=12, target_modules=["q_proj", "down_proj", "qkv"]))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.02)
+    model.save_pretrained(folder)
+    side_files(folder)
+    write_state(folder, State("plain", 0, 1, 5, "tiny", LoraShape(4, 12, ("q_proj", "down_proj", "qkv"))))
+    return folder, model.merge_and_unload().state_dict()
+
+
+def side_files(folder: Path) -> None:
+    for file in model_dir().iterdir():
+        if file.suffix != ".safetensors" and file.name != "config.json":
+            shutil.copy(file, folder / file.name)
+
+
+def test_the_kind_is_read_off_the_file_names():
+    ranks = [
+        f"deepspeed/zero_pp_rank_{r}_mp_rank_00_{kind}_states.pt" for kind in ("model", "optim") for r in range(12)
+    ]
+    seen = recognise([*ranks, "config.json"], State("deepspeed", 3, 12, 1, "m"), "here")
+    assert (seen.kind, seen.label) == ("deepspeed", "DeepSpeed ZeRO-3, 12 ranks")
+    assert [int(name.split("_")[3]) for name in seen.model_files] == list(range(12))
+    assert recognise(["mp_rank_00_model_states.pt"], None, "here").label == "DeepSpeed ZeRO-0"
+    assert recognise(["adapter_config.json", "adapter_model.safetensors"], None, "here").kind == "adapter"
+    assert recognise(["model-1.safetensors", "model-2.safetensors", "config.json"], None, "here").kind == "huggingface"
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], "it is empty"),
+        (["notes.txt", "weights.bin"], "seen notes.txt, weights.bin"),
+        (["model.safetensors"], "config.json is missing"),
+        (["adapter_config.json"], "no adapter_model.safetensors"),
+        (["zero_pp_rank_0_mp_rank_01_optim_states.pt"], "model-parallel"),
+        (["mp_rank_00_model_states.pt", "zero_pp_rank_1_mp_rank_00_optim_states.pt"], "rank 0"),
+        (["zero_pp_rank_0_mp_rank_00_model_states.pt"], "optimizer states of rank 0"),
+    ],
+)
+def test_an_unclear_folder_is_refused_with_what_was_seen(names: list[str], words: str):
+    with pytest.raises(UserError, match=words):
+        recognise(names, None, "here")
+
+
+def test_a_plain_checkpoint_becomes_a_folder_that_transformers_loads(plain: Path, tmp_path: Path):
+    record = merge(MergeConfig(checkpoint=plain, out=tmp_path / "out"))
+    model = AutoModelForImageTextToText.from_pretrained(tmp_path / "out", dtype="auto")
+    truth = AutoModelForImageTextToText.from_pretrained(plain, dtype=torch.float32).state_dict()
+    assert model.dtype == torch.float32 and record["dtype"] == "float32" and record["step"] == 3
+    assert all(torch.equal(value, truth[key]) for key, value in model.state_dict().items())
+    processor = AutoProcessor.from_pretrained(tmp_path / "out")
+    assert processor.chat_template == AutoProcessor.from_pretrained(model_dir()).chat_template
+    assert "Recipe digest | sha256" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_cast_changes_the_dtype_everywhere_and_keeps_tied_weights_once(plain: Path, tmp_path: Path):
+    merge(MergeConfig(checkpoint=plain, out=tmp_path / "out", dtype="bfloat16"))
+    assert '"float32"' not in (tmp_path / "out" / "config.json").read_text()
+    from safetensors import safe_open
+
+    with safe_open(tmp_path / "out" / "model.safetensors", framework="pt") as file:
+        names = list(file.keys())
+        assert "lm_head.weight" not in names and "model.embed_tokens.weight" in names
+        assert {file.get_tensor(name).dtype for name in names} == {torch.bfloat16}
+
+
+def test_lora_is_folded_exactly_as_peft_folds_it(adapter, tmp_path: Path):
+    folder, truth = adapter
+    merge(MergeConfig(checkpoint=folder, out=tmp_path / "out", dtype="float32"))
+    merged = AutoModelForImageTextToText.from_pretrained(tmp_path / "out", dtype="auto").state_dict()
+    assert [key for key in truth if not torch.equal(merged[key], truth[key])] == []
+
+
+def test_an_adapter_that_is_not_plain_lora_is_refused(adapter, tmp_path: Path):
+    folder, _ = adapter
+    settings = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps({**settings, "use_dora": True}))
+    with pytest.raises(UserError, match="uses use_dora"):
+        merge(MergeConfig(checkpoint=folder, out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+class Attack:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.target}",)
+
+
+def test_a_pickle_that_runs_code_does_not_run_it(tmp_path: Path):
+    file = tmp_path / "mp_rank_00_model_states.pt"
+    torch.save({"module": Attack(tmp_path / "pwned")}, file)
+    with pytest.raises(UserError, match=r"asks for (posix|os)\.system"):
+        load(file)
+    with pytest.raises(UserError, match="asks for"):
+        merge(MergeConfig(checkpoint=tmp_path, out=tmp_path / "out", base="tiny"))
+    file.write_bytes(pickle.dumps({"module": Attack(tmp_path / "pwned")}))
+    with pytest.raises(UserError, match="cannot be read"):
+        load(file)
+    assert not (tmp_path / "pwned").exists() and not (tmp_path / "out").exists()
+
+
+def test_deepspeeds_own_classes_become_stand_ins_and_are_not_imported(tmp_path: Path):
+    script = (
+        "import sys, torch, deepspeed\nfrom deepspeed.runtime.zero.config import ZeroStageEnum\n"
+        "from deepspeed.runtime.fp16.loss_scaler import LossScaler\n"
+        "torch.save({'stage': ZeroStageEnum(3), 'scaler': LossScaler(1), 'x': torch.arange(3)}, sys.argv[1])"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "f.pt")], check=True, capture_output=True)
+    content = load(tmp_path / "f.pt")
+    assert isinstance(content["stage"], Inert) and content["stage"].args == (3,)
+    assert isinstance(content["scaler"], Inert) and content["x"].tolist() == [0, 1, 2]
+
+
+def test_a_finished_merge_is_not_done_again_and_another_is_not_overwritten(plain: Path, tmp_path: Path):
+    first = merge(MergeConfig(checkpoint=plain, out=tmp_path / "out"))
+    stamp = (tmp_path / "out" / "model.safetensors").stat().st_mtime_ns
+    assert merge(MergeConfig(checkpoint=plain, out=tmp_path / "out")) == first
+    assert (tmp_path / "out" / "model.safetensors").stat().st_mtime_ns == stamp
+    with pytest.raises(UserError, match="another merge"):
+        merge(MergeConfig(checkpoint=plain, out=tmp_path / "out", dtype="bfloat16"))
+    with pytest.raises(UserError, match="no merge of mmupt's"):
+        merge(MergeConfig(checkpoint=plain, out=model_dir()))
+
+
+def test_the_checkpoint_itself_is_never_replaced(plain: Path, tmp_path: Path):
+    with pytest.raises(UserError, match="would replace the checkpoint itself"):
+        merge(MergeConfig(checkpoint=plain, out=tmp_path / "run"))
+
+
+def test_a_shape_that_the_config_does_not_have_is_named(plain: Path, tmp_path: Path):
+    config = json.loads((plain / "config.json").read_text())
+    config["text_config"]["intermediate_size"] += 8
+    (plain / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=r"mlp\.\w+_proj.weight has shape"):
+        merge(MergeConfig(checkpoint=plain, out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_truncated_safetensors_file_is_named(plain: Path, tmp_path: Path):
+    file = plain / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1000])
+    with pytest.raises(UserError, match=r"model\.safetensors: cannot be read"):
+        merge(MergeConfig(checkpoint=plain, out=tmp_path / "out"))
+    assert not list(tmp_path.glob("*out*"))
+
+
+def test_a_killed_merge_leaves_nothing_or_the_whole_folder(plain: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    code = (
+        "import sys, signal, os\nfrom mmupt.merging import shards\nfrom mmupt.config.merge import MergeConfig\n"
+        "from pathlib import Path\nfrom mmupt.stages.merge import merge\n"
+        f"merge(MergeConfig(checkpoint=Path({str(plain)!r}), out=Path({str(out)!r})))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    scratch = tmp_path / ".out.partial"
+    until = time.monotonic() + 60
+    while not scratch.exists() and not out.exists() and time.monotonic() < until:
+        time.sleep(0.001)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not out.exists()
+    merge(MergeConfig(checkpoint=plain, out=out))
+    assert (out / "mmupt_merge.json").exists() and not scratch.exists()
