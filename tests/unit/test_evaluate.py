@@ -62,7 +62,7 @@ def settings(tmp_path: Path, **changed: object) -> EvaluateConfig:
         "chunk_size": 2,
         "rollout": SCRIPTED,
     }
-    return EvaluateConfig(**(made | changed))  # type: ignore[arg-type]
+    return EvaluateConfig(**(made | changed))
 
 
 def rows(path: Path) -> list[dict[str, object]]:
@@ -144,14 +144,14 @@ def test_a_limit_asks_the_same_questions_of_every_family(tmp_path: Path) -> None
             settings(tmp_path, out=str(tmp_path / str(limit)), data=None, split="dev", limit=limit, model="rule")
         )
         asked[limit] = {str(row["id"]) for row in rows(tmp_path / str(limit) / "samples.jsonl")}
-        families = [cell["n"] for cell in found["tiny"]["breakdowns"]["family"].values()]  # type: ignore[index]
+        families = [cell["n"] for cell in found["tiny"]["breakdowns"]["family"].values()]
         assert max(families) - min(families) <= 1 and sum(families) == limit
     assert asked[24] < asked[48] < {problem.id for problem in load("tiny:dev").problems}
 
 
 def test_one_sample_has_no_majority(tmp_path: Path) -> None:
     found = evaluate(settings(tmp_path, samples=1))["tiny"]
-    assert list(found["scores"]) == ["accuracy"]  # type: ignore[index, arg-type, call-overload]
+    assert list(found["scores"]) == ["accuracy"]
 
 
 BAD: list[tuple[dict[str, object], str]] = [

@@ -48,7 +48,7 @@ def jsonl(path: Path, rows: list[dict[str, object]]) -> str:
 
 def settings(tmp_path: Path, **changed: object) -> SynthesizeConfig:
     made = {"out": str(tmp_path / "run"), "model": "rule", "chunk_size": 2, "rollout": SCRIPTED, "filter": OPEN}
-    return SynthesizeConfig(**(made | changed))  # type: ignore[arg-type]
+    return SynthesizeConfig(**(made | changed))
 
 
 def rows(tmp_path: Path) -> list[dict[str, object]]:
@@ -79,7 +79,7 @@ def test_every_question_tells_where_it_comes_from(tmp_path: Path) -> None:
         "mmupt": made.meta["mmupt"],
         "prompt": row["prompt"],
         "seed": row["seed"],
-        "vote_share": row["vote"]["share"],  # type: ignore[index]
+        "vote_share": row["vote"]["share"],
     }
     assert "How many dots has row 1?" in str(row["prompt"])
     assert str(tmp_path) not in (tmp_path / "run" / "problems.jsonl").read_text()
@@ -145,7 +145,7 @@ def test_without_answers_there_is_no_vote_and_no_band(tmp_path: Path) -> None:
     how = AnswersConfig(samples=0)
     strict = FilterConfig(low=0.99, high=1.0)
     result = synthesize(settings(tmp_path, data=pictures(tmp_path / "p"), answers=how, filter=strict))
-    assert result["kept"] == 5 and {row["vote"] for row in rows(tmp_path)} == {None}  # type: ignore[comparison-overlap]
+    assert result["kept"] == 5 and {row["vote"] for row in rows(tmp_path)} == {None}
 
 
 def test_the_example_answer_is_the_models_own_vote(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_broken_pictures_are_skipped_named_and_counted(tmp_path: Path, capsys: p
     (tmp_path / "p" / "broken.png").write_bytes((tmp_path / "p" / "0.png").read_bytes()[:40])
     (tmp_path / "p" / "zero.png").write_bytes(b"")
     result = synthesize(settings(tmp_path, data=data))
-    assert result["kept"] == 2 and [skip["id"] for skip in result["skipped"]] == ["broken.png", "zero.png"]  # type: ignore[index, union-attr, call-overload]
+    assert result["kept"] == 2 and [skip["id"] for skip in result["skipped"]] == ["broken.png", "zero.png"]
     assert "2 skipped" in (said := capsys.readouterr().err) and "p/zero.png" in said and "0 bytes" in said
 
 
