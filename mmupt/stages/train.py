@@ -3,41 +3,96 @@
 Under a launcher (WORLD_SIZE above 1) this process is one rank of many. Without one, `ranks` above 1 makes it start them itself and wait.
 """
 
+import json
 import os
+import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from mmupt import launch
+from mmupt.config import to_dict
 from mmupt.config.train import TrainConfig
+from mmupt.errors import MmuptError, UserError
 from mmupt.rundir import RunDir
 from mmupt.training.groups import BatchShape
 from mmupt.types import JsonValue
+
+LAUNCHED = "MMUPT_LAUNCHED"
+"""Set for ranks that this stage started: the run directory is open and locked in the process that waits for them."""
 
 
 def train(config: TrainConfig) -> dict[str, JsonValue]:
     """Train, or go on where a killed attempt stopped; the result names the last checkpoint."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
-    BatchShape(
-        config.problems_per_step,
-        config.group_size,
-        config.updates_per_step,
-        world if world > 1 else config.ranks,
-        config.update.micro_batch_size,
-    )
-    return _alone(config)
-
-
-def _alone(config: TrainConfig) -> dict[str, JsonValue]:
+    check(config, world if world > 1 else config.ranks)
+    if LAUNCHED in os.environ:
+        return _rank_of_ours(config)
+    if world > 1 and int(os.environ["RANK"]) > 0:
+        return _other_rank(config)
     run = RunDir.open(Path(config.out), "train", config)
     try:
         if run.done:
             return run.result()
-        from mmupt.training import loop
+        if world == 1 and config.ranks > 1:
+            _start_ranks(config)
+        else:
+            from mmupt.training import loop
 
-        loop.train(config, run.path, run)
+            loop.train(config, run.path, run)
         result = _result(run)
         run.finish(result)
         return result
     finally:
         run.close()
+
+
+def check(config: TrainConfig, ranks: int) -> BatchShape:
+    """Refuse what cannot be trained before anything starts."""
+    if config.deepspeed == "none" and ranks > 1:
+        fix = "set deepspeed to zero2, or ranks to 1"
+        raise UserError(f"plain torch trains in one process, not in {ranks}", where="deepspeed", fix=fix)
+    shape = (config.problems_per_step, config.group_size, config.updates_per_step, ranks, config.update.micro_batch_size)
+    return BatchShape(*shape)
+
+
+def as_sets(settings: Mapping[str, JsonValue], prefix: str = "") -> Iterator[str]:
+    """The settings as `--set` arguments; what is null is left out, as null is the default wherever it is allowed."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from as_sets(value, f"{prefix}{name}.")
+        elif value is not None:
+            yield f"{prefix}{name}={json.dumps(value, ensure_ascii=False)}"
+
+
+def _start_ranks(config: TrainConfig) -> None:
+    from mmupt.training.distributed import die_with_parent
+
+    sets = [word for each in as_sets(to_dict(config)) for word in ("--set", each)]
+    command = launch.command(["train", *sets], launch.World(processes=config.ranks))
+    environment = os.environ | {LAUNCHED: "1"}
+    code = subprocess.run(command, env=environment, preexec_fn=die_with_parent, check=False).returncode
+    if code != 0:
+        raise MmuptError(f"a rank of the training stopped with an error (torchrun ended with exit code {code})")
+
+
+def _rank_of_ours(config: TrainConfig) -> dict[str, JsonValue]:
+    from mmupt.training import loop
+    from mmupt.training.distributed import die_with_parent
+
+    die_with_parent()
+    folder = Path(config.out)
+    loop.train(config, folder, RunDir(folder, "train", lock=-1) if os.environ["RANK"] == "0" else None)
+    return {}
+
+
+def _other_rank(config: TrainConfig) -> dict[str, JsonValue]:
+    from mmupt.training import loop
+
+    folder = Path(config.out)
+    if (folder / "done.json").exists():
+        return {}
+    loop.train(config, folder, None)
+    return {}
 
 
 def _result(run: RunDir) -> dict[str, JsonValue]:

@@ -7,6 +7,7 @@ too. DeepSpeed has been seen to step aside in silence there; so the engine's cla
 import copy
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,10 @@ if not torch.cuda.is_available():
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 
+LARGEST_BUCKET = 500_000_000
+"""Elements; DeepSpeed's own default."""
+
+
 class DeepSpeedEngine:
     """The `Engine` of one or several ranks that share optimiser state, gradients (ZeRO-2) and weights (ZeRO-3)."""
 
@@ -37,13 +42,14 @@ class DeepSpeedEngine:
 
     def __init__(self, model: PreTrainedModel | PeftModel, settings: UpdateConfig, ranks: Ranks, stage: int) -> None:
         logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+        warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
         os.environ.setdefault("LOCAL_RANK", "0")  # it asks for a launcher's variable in a run of one process, too
         self.zero_stage = stage
         self._ranks = ranks
         # Sampling from partitioned weights would gather them once for each token: sample from a copy that is refreshed instead.
         self._copy = copy.deepcopy(model) if stage == 3 else None
         self._engine, *_ = deepspeed.initialize(
-            model=model, optimizer=optimiser(model, settings), config=_config(settings, model.dtype, stage, ranks.size)
+            model=model, optimizer=optimiser(model, settings), config=_config(settings, model, stage, ranks.size)
         )
         assert isinstance(self._engine, deepspeed.DeepSpeedEngine), f"DeepSpeed gave a {type(self._engine).__name__}"
         seen = (self._engine.global_rank, self._engine.world_size, self._engine.zero_optimization_stage())
@@ -74,6 +80,7 @@ class DeepSpeedEngine:
                 for adapter in module.peft_config.values():
                     adapter.save_pretrained(str(folder))
             module.config.save_pretrained(str(folder))
+            module.generation_config.save_pretrained(str(folder))
 
     def load(self, folder: Path) -> None:
         loaded, _ = self._engine.load_checkpoint(str(folder), tag=DEEPSPEED_TAG)
@@ -91,15 +98,23 @@ class DeepSpeedEngine:
         yield self._copy
 
 
-def _config(settings: UpdateConfig, dtype: torch.dtype, stage: int, ranks: int) -> dict[str, object]:
+def _config(settings: UpdateConfig, model: PreTrainedModel | PeftModel, stage: int, ranks: int) -> dict[str, object]:
     """Accumulation is steered by hand (`set_gradient_accumulation_boundary`), because the number of packs differs between updates."""
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    # Buckets are allocated whole and anew: at their default of 2 GB a step of a small model takes seconds on the CPU.
+    bucket = min(LARGEST_BUCKET, trained)
     return {
         "train_batch_size": ranks,
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 1,
         "gradient_clipping": settings.max_grad_norm,
-        "bf16": {"enabled": dtype == torch.bfloat16},
-        "zero_optimization": {"stage": stage, "overlap_comm": False},
+        "bf16": {"enabled": model.dtype == torch.bfloat16},
+        "zero_optimization": {
+            "stage": stage,
+            "overlap_comm": False,
+            "reduce_bucket_size": bucket,
+            "allgather_bucket_size": bucket,
+        },
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,
     }
