@@ -1,15 +1,16 @@
 """Verdicts -> accuracy, pass@k, maj@k and paired differences, each with a 95 % interval.
 
-`correct_P_G[p][g]` is the verdict on sample g of problem p. The problem is the unit of chance: with several samples each, a
-problem counts once, by its mean, and the interval is Student's t over problems (clustered, so it does not shrink by sampling
-the same questions more often). One yes-or-no verdict a problem has Wilson's interval, which is honest near 0 and 1.
+`correct_P_G[p][g]` is the verdict on sample g of problem p. The problem is the unit of chance: with several samples
+each, a problem counts once, by its mean, and the interval is Student's t over problems (clustered, so it does not
+shrink by sampling the same questions more often). One yes-or-no verdict a problem has Wilson's interval, which is
+honest near 0 and 1.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import combinations
-from math import comb, sqrt
+from math import comb, fsum, sqrt
 from random import Random
 
 from mmupt.types import Answer
@@ -40,7 +41,10 @@ def accuracy(correct_P_G: Sequence[Sequence[bool]]) -> Estimate:
 
 
 def pass_at_k(correct_P_G: Sequence[Sequence[bool]], k: int) -> Estimate:
-    """The chance that at least one of k samples is right: unbiased, 1 - C(n - c, k) / C(n, k) (Chen et al., arXiv 2107.03374, eq. 1)."""
+    """The chance that at least one of k samples is right.
+
+    Unbiased, 1 - C(n - c, k) / C(n, k) (Chen et al., arXiv 2107.03374, eq. 1).
+    """
     return _clipped(over_problems([_pass(len(correct_G), sum(correct_G), k) for correct_G in correct_P_G]))
 
 
@@ -51,9 +55,10 @@ def maj_at_k(
     *,
     choices_P: Sequence[Sequence[str]] | None = None,
 ) -> Estimate:
-    """The chance that the vote of k samples is right, by the vote's own contract: a tie, or nobody answering, is not right.
+    """The chance that the vote of k samples is right, by the vote's own contract: a tie is not right, nor is silence.
 
-    Exact where the samples have at most `SUBSETS` subsets of size k (as for k = n), else over that many drawn from a fixed seed.
+    Exact where the samples have at most `SUBSETS` subsets of size k (as for k = n), else over that many drawn from a
+    fixed seed.
     """
     rows = zip(answers_P_G, correct_P_G, choices_P or [()] * len(answers_P_G), strict=True)
     return _clipped(over_problems([_majority(*row, k) for row in rows]))
@@ -70,7 +75,7 @@ def over_problems(values_P: Sequence[float]) -> Estimate:
     n = len(values_P)
     if n == 0:
         raise ValueError("no problems, so no mean")
-    mean = sum(values_P) / n
+    mean = fsum(values_P) / n
     if n == 1:
         return Estimate(mean, float("-inf"), float("inf"), n)
     error = sqrt(sum((value - mean) ** 2 for value in values_P) / (n - 1) / n)
@@ -88,7 +93,10 @@ def wilson(right: int, n: int) -> Estimate:
 
 
 def student(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t: tabulated up to 4 degrees of freedom, Cornish-Fisher from there (within 0.002)."""
+    """The 97.5 % quantile of Student's t.
+
+    Tabulated up to 4 degrees of freedom, Cornish-Fisher from there (within 0.003).
+    """
     if freedom <= 4:
         return (12.7062, 4.3027, 3.1824, 2.7764)[freedom - 1]
     z, v = NORMAL, float(freedom)

@@ -1,4 +1,7 @@
-"""Arithmetic that is exact while it is small: Fraction in, Fraction out, else complex floating point. Every cost is bounded."""
+"""Arithmetic that is exact while it is small.
+
+Fraction in, Fraction out, else complex floating point. Every cost is bounded.
+"""
 
 import cmath
 from collections.abc import Callable
@@ -58,7 +61,10 @@ def root(value: Number, degree: Number) -> Number:
 
 
 def apply(name: str, value: Number, base: Number | None, unknown_base: Number) -> Number:
-    """An elementary function. A logarithm without a base is some fixed unknown multiple of ln: 2 log 10 = log 100, and log 2 is not ln 2."""
+    """An elementary function.
+
+    A logarithm without a base is some fixed unknown multiple of ln: 2 log 10 = log 100, and log 2 is not ln 2.
+    """
     if name in ("log", "lg"):
         divisor = unknown_base if base is None and name == "log" else Fraction(10) if base is None else base
         scale = divisor if base is None and name == "log" else _finite(lambda: cmath.log(_c(divisor)))

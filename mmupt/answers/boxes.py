@@ -1,4 +1,7 @@
-"""The boxes of a response, in one linear pass: `\\boxed{..}`, `\\fbox{..}`, `\\boxed 5`, and a swallowed `\\b` ("oxed{..}")."""
+"""The boxes of a response, in one linear pass.
+
+`\\boxed{..}`, `\\fbox{..}`, `\\boxed 5`, and a swallowed `\\b` ("oxed{..}").
+"""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""The one notion of "the same answer": a key. Equal keys, equal answers; so equality is an equivalence by construction."""
+"""The one notion of "the same answer": a key. Answers with equal keys are equal.
+
+So equality is an equivalence relation by construction: symmetric, transitive, and cheap for a whole group.
+"""
 
 from collections.abc import Sequence
 

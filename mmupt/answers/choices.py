@@ -1,7 +1,7 @@
 """Which of the given choices an answer names: its letter, or else the one choice of the same text or value.
 
-Never the nearest by edit distance, never by substring. Where letter and text disagree ("B. 14 cm" and B is 12 cm) the letter
-wins, as it is what was asked for. An answer that fits two choices, or lists two letters, names none.
+Never the nearest by edit distance, never by substring. Where letter and text disagree ("B. 14 cm" and B is 12 cm) the
+letter wins, as it is what was asked for. An answer that fits two choices, or lists two letters, names none.
 """
 
 import re
@@ -45,7 +45,10 @@ def _letter_of(text: str, choices: tuple[str, ...]) -> str | None:
 
 
 def gold_letter(gold: str, choices: Sequence[str]) -> str | None:
-    """The letter of a gold answer, which may be a choice's text (MathVista) or a letter (We-Math). A text comes first."""
+    """The letter of a gold answer, which may be a choice's text (MathVista) or a letter (We-Math).
+
+    A text comes first.
+    """
     texts = [choice.strip() for choice in choices]
     if texts.count(gold.strip()) == 1:
         return LETTERS[texts.index(gold.strip())] if len(texts) <= len(LETTERS) else None

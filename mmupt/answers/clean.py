@@ -15,7 +15,8 @@ FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2060\ufeff\u
 _SYMBOLS = {
     "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": "*", "·": "*", "⋅": "*", "∙": "*", "÷": "/", "⁄": "/",
     "∕": "/", "√": r"\sqrt ", "π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx ",
-    "∪": r"\cup ", "∩": r"\cap ", "∠": r"\angle ", "△": r"\triangle ", "º": "°", "˚": "°", "掳": "°", "。": ".", "、": ",",
+    "∪": r"\cup ", "∩": r"\cap ", "∠": r"\angle ", "△": r"\triangle ", "º": "°", "˚": "°", "掳": "°", "。": ".",
+    "、": ",",
     "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"',
     "∶": ":", "∈": r"\in ", "∅": r"\emptyset ", "％": "%", "￥": "¥", "±": r"\pm ",
 }  # fmt: skip
@@ -59,7 +60,10 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 
 def tidy(text: str) -> str:
-    """The answer without delimiters, wrappers and stray punctuation around it; inside, nothing but control characters goes."""
+    """The answer without delimiters, wrappers and stray punctuation around it.
+
+    Inside, nothing but control characters goes.
+    """
     text = FORBIDDEN.sub("", text).strip()
     for _ in range(6):
         before, text = text, _unwrapped(text)

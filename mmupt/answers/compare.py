@@ -1,8 +1,9 @@
 """A response's reading against the gold's: what a fair judge accepts beyond equal keys, and what it does not.
 
-Accepted: a unit converted (50 cm, 0.5 m) or left out; a percentage as its number or its fraction; rounding to the precision
-that the data asks for, or that a decimal gold shows; the right-hand side alone of y = ..; a ratio as its quotient. Not accepted:
-another unit, another name on the left (x = 5 for y = 5), another order inside brackets, other brackets, fewer digits than the gold has.
+Accepted: a unit converted (50 cm, 0.5 m) or left out; a percentage as its number or its fraction; rounding to the
+precision that the data asks for, or that a decimal gold shows; the right-hand side alone of y = ..; a ratio as its
+quotient. Not accepted: another unit, another name on the left (x = 5 for y = 5), another order inside brackets, other
+brackets, fewer digits than the gold has.
 """
 
 from fractions import Fraction
@@ -17,7 +18,8 @@ _GENERIC = frozenset({"unit", "angle"})
 def same(response: Reading, gold: Reading, *, places: int | None = None, ordered: bool = False) -> bool:
     """Whether the response says what the gold says.
 
-    `places`: decimals that the gold is rounded to, None where it is exact. `ordered`: a list counts in the order written.
+    `places`: decimals that the gold is rounded to, None where it is exact. `ordered`: a list counts in the order
+    written.
     """
     if _names_differ(response.label, gold.label):
         return False

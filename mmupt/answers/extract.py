@@ -1,8 +1,8 @@
 """A response -> its final answer, or an abstention with the reason.
 
 The order: what follows the last </think> (an unclosed one abstains); the last non-empty box (boxes joined by a comma,
-"and" or "or" are one answer); the last <answer>; a phrase that declares an answer; else no answer. A last box that is cut
-off abstains, whatever came before it: the model was changing its mind. A truncated response abstains always.
+"and" or "or" are one answer); the last <answer>; a phrase that declares an answer; else no answer. A last box that is
+cut off abstains, whatever came before it: the model was changing its mind. A truncated response abstains always.
 """
 
 import re
@@ -16,7 +16,8 @@ from mmupt.answers.phrases import phrase
 from mmupt.types import Answer
 
 _PLACEHOLDER = re.compile(
-    r"(?:\.{2,}|…|\\[lc]?dots|\?+|_+|\\square|\\_+|□|(?:insert |put )?(?:your |the |my )?(?:final )?(?:answer|result|number|letter)(?: here)?)",
+    r"\.{2,}|…|\\[lc]?dots|\?+|_+|\\square|\\_+|□"
+    r"|(?:insert |put )?(?:your |the |my )?(?:final )?(?:answer|result|number|letter)(?: here)?",
     re.IGNORECASE,
 )
 _JOINED = re.compile(

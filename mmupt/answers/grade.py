@@ -1,7 +1,7 @@
 """A response and the gold answer -> a verdict with its reason. The one judge of mmupt; it never raises on a response.
 
-With choices, the response must name the gold's choice. Without, the readings are compared (`mmupt.answers.compare`), and
-where one of them is LaTeX that nothing here reads, math-verify decides in a bounded worker.
+With choices, the response must name the gold's choice. Without, the readings are compared (`mmupt.answers.compare`),
+and where one of them is LaTeX that nothing here reads, math-verify decides in a bounded worker.
 """
 
 import math
@@ -79,7 +79,10 @@ def grade_answer(
 
 
 def _places(answer_type: str | None, precision: float | None, gold: Reading) -> int | None:
-    """Decimals that the gold is rounded to: as the data says (a whole float from the hub too), or as a float gold shows."""
+    """Decimals that the gold is rounded to.
+
+    As the data says (a whole float from the hub too), or as a float gold shows.
+    """
     if answer_type == "integer":
         return None
     if precision is not None and math.isfinite(precision) and 0 <= precision <= 15:

@@ -1,7 +1,7 @@
 """The last resort: LaTeX that the rest of this room does not read, shown to math-verify in a worker process.
 
-The worker starts when it is first needed, serves all threads of this process, survives whatever it is asked, and ends with
-this process. A text that is too long, or that costs too much, has no key and equals nothing.
+The worker starts when it is first needed, serves all threads of this process, survives whatever it is asked, and ends
+with this process. A text that is too long, or that costs too much, has no key and equals nothing.
 """
 
 import atexit

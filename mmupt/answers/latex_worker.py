@@ -1,8 +1,8 @@
 """The process that math-verify and sympy live in. `mmupt.answers.latex` starts it and speaks JSON lines with it.
 
 A host imports sympy once, then forks a child that does the work; a child that spends more than its CPU or memory, or
-crashes, is replaced by a fresh fork in milliseconds. Only math-verify's LaTeX grammar is used: its other extractor, like
-sympy's `parse_expr`, evaluates text as Python.
+crashes, is replaced by a fresh fork in milliseconds. Only math-verify's LaTeX grammar is used: its other extractor,
+like sympy's `parse_expr`, evaluates text as Python.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Answers that are declared in words, where there is no box: a few narrow phrases, the last one wins.
 
-"The answer is 12", "the correct option is C", "Answer: 5", "#### 36", "故选：C". What follows must be a value, a choice or a
-word or two; a negation, a refusal or a clause is no answer. There is no fallback to the last number.
+"The answer is 12", "the correct option is C", "Answer: 5", "#### 36", "故选：C". What follows must be a value, a choice
+or a word or two; a negation, a refusal or a clause is no answer. There is no fallback to the last number.
 """
 
 import re
@@ -27,35 +27,8 @@ _NO_ANSWER = re.compile(
     r"(?:unknown|unclear|impossible|undetermined|indeterminable|unavailable|wrong|right|correct|as follows)",
     re.IGNORECASE,
 )
-_FILLERS = frozenset(
-    [
-        "in",
-        "the",
-        "a",
-        "an",
-        "that",
-        "this",
-        "these",
-        "to",
-        "as",
-        "at",
-        "on",
-        "of",
-        "below",
-        "above",
-        "shown",
-        "given",
-        "by",
-        "with",
-        "from",
-        "it",
-        "is",
-        "are",
-        "i",
-        "we",
-        "you",
-    ]
-)
+_FILLER_WORDS = "in the a an that this these to as at on of below above shown given by with from it is are i we you"
+_FILLERS = frozenset(_FILLER_WORDS.split())
 
 
 def phrase(text: str, choices: Sequence[str]) -> str | None:

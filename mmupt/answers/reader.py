@@ -1,7 +1,7 @@
 """An answer's text -> its reading. The ways to write one thing are tried from the plain to the odd.
 
-What no way reads is LaTeX, for which math-verify's worker may know a key, or text. Reading never raises, and its cost is
-bounded by `mmupt.answers.limits`; the key of a reading is a function of the text alone.
+What no way reads is LaTeX, for which math-verify's worker may know a key, or text. Reading never raises, and its cost
+is bounded by `mmupt.answers.limits`; the key of a reading is a function of the text alone.
 """
 
 import re

@@ -19,7 +19,7 @@ class Reading:
     """Equal for equal answers. Units do not count, percent does."""
     kind: Kind
     value: Fraction | float | None = None
-    """The number, for a number, a percentage (40 for 40 %), a constant such as 5√2, or a ratio of two (its quotient)."""
+    """The number, for a number, a percentage (40 for 40 %), a constant such as 5√2, a ratio of two (its quotient)."""
     unit: Unit | None = None
     """The unit, where one is written."""
     label: str | None = None

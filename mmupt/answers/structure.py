@@ -28,7 +28,10 @@ def split_top(text: str, separator: str) -> list[str]:
 
 
 def bracketed(text: str) -> tuple[str, str, str] | None:
-    """(opening, inside, closing) when one pair of brackets, of any kind, spans the text; `\\{` and a bare `{` are one kind."""
+    """(opening, inside, closing) when one pair of brackets, of any kind, spans the text.
+
+    `\\{` and a bare `{` are one kind.
+    """
     for opening, closing in ((r"\{", r"\}"), (r"\langle", r"\rangle"), ("{", "}")):
         if text.startswith(opening) and text.endswith(closing):
             inside = text[len(opening) : len(text) - len(closing)]

@@ -9,7 +9,10 @@ _ARTICLE = re.compile(r"(?:the|an|a)\s+(?=\S{2})")
 
 
 def fold(text: str) -> str:
-    """The spelling in which texts are compared: lower-case, one space, no quotes, no leading article; without spaces where digits or LaTeX occur."""
+    """The spelling in which texts are compared.
+
+    Lower-case, one space, no quotes, no leading article; without spaces where digits or LaTeX occur.
+    """
     folded = _JOINT.sub(", ", " ".join(text.casefold().split()))
     folded = re.sub(r"[\"'`*]", "", folded).strip(" .,;:!?")
     folded = _ARTICLE.sub("", folded, count=1) if _ARTICLE.match(folded) else folded

@@ -1,7 +1,8 @@
 """The answers of one group -> a reward for each completion. One estimator a file, found by its file name.
 
-An estimator is a module with `NEEDS_GOLD: bool` and `def rewards(group: Group) -> GroupRewards`; only where `NEEDS_GOLD` is
-true does it take a gold too, `def rewards(group: Group, gold: Gold)`. `reward` is the one way in and refuses anything else.
+An estimator is a module with `NEEDS_GOLD: bool` and `def rewards(group: Group) -> GroupRewards`; only where
+`NEEDS_GOLD` is true does it take a gold too, `def rewards(group: Group, gold: Gold)`. `reward` is the one way in and
+refuses anything else.
 """
 
 from mmupt.rewards.advantage import advantages

@@ -1,4 +1,7 @@
-"""Rewards of a group -> GRPO's advantages, (r - mean) / (std + 1e-6) with the unbiased std (DeepSeekMath, arXiv 2402.03300, eq. 4, as MM-UPT runs it)."""
+"""Rewards of a group -> GRPO's advantages (DeepSeekMath, arXiv 2402.03300, section 4.1.2), as MM-UPT runs them.
+
+(r - mean) / (std + 1e-6), with the unbiased standard deviation.
+"""
 
 from collections.abc import Sequence
 from math import sqrt

@@ -1,4 +1,7 @@
-"""Supervised GRPO's reward: 1 for an answer that the judge finds right, 0 for any other. The only estimator that sees a gold."""
+"""Supervised GRPO's reward: 1 for an answer that the judge finds right, 0 for any other.
+
+The only estimator that sees a gold.
+"""
 
 from mmupt.answers import grade_answer
 from mmupt.rewards.group import Gold, Group, GroupRewards

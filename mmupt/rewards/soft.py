@@ -1,4 +1,7 @@
-"""Each answer earns the share of its own class in the group (EMPO, arXiv 2504.05812, with exact answers in place of semantic clusters)."""
+"""Each answer earns the share of its own class in the group, p(a).
+
+EMPO (arXiv 2504.05812) with classes of equal answers in place of semantic clusters.
+"""
 
 from mmupt.rewards.group import Group, GroupRewards
 

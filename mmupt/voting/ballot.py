@@ -1,4 +1,7 @@
-"""One vote: count the classes, apply the tie rule and the thresholds. Deterministic; the order of answers matters only where `tie` says so."""
+"""One vote: count the classes, apply the tie rule and the thresholds.
+
+Deterministic; the order of answers matters only where `tie` says so.
+"""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -19,8 +22,9 @@ def vote(
 ) -> Vote:
     """The vote of one group of G answers.
 
-    `tie`: "abstain" lets nobody win a tie; "first" gives it to the tied class that appeared first. `min_count` and `min_share`
-    (of G, abstentions included) are what the winning class must reach. The label is the winning class's first member.
+    `tie`: "abstain" lets nobody win a tie; "first" gives it to the tied class that appeared first. `min_count` and
+    `min_share` (of G, abstentions included) are what the winning class must reach. The label is the winning class's
+    first member.
     """
     texts = [answer.text if isinstance(answer, Answer) else answer for answer in answers]
     keys = [None if text is None else canonical_key(text, choices=choices) for text in texts]
