@@ -1,13 +1,14 @@
-"""The kinds of names that `mmupt list` shows, and where each comes from. Only file names are read."""
+"""The kinds of names that `mmupt list` shows, and the rooms that know them. Only file names are read."""
 
 from collections.abc import Callable, Iterable
 
-from mmupt import problems, registry, shipped
+from mmupt import benchmarks, problems, registry, rewards, sampling, shipped
 
 KINDS: dict[str, Callable[[], Iterable[str]]] = {
-    "benchmarks": lambda: registry.names("mmupt.benchmarks", defines="load"),
-    "rewards": lambda: registry.names("mmupt.rewards", defines="rewards"),
-    "engines": lambda: registry.names("mmupt.sampling", defines="open"),
+    "benchmarks": benchmarks.names,
+    "rewards": rewards.names,
+    "engines": sampling.engines,
+    "trackers": lambda: registry.names("mmupt.training.trackers", defines="open_run"),
     "problems": problems.names,
     "pipelines": shipped.pipelines,
 }
