@@ -32,7 +32,7 @@ class FilterConfig(Section):
 
     max_characters: int = 1000
     """Longer questions (choices included) are dropped."""
-    duplicate: float = 0.8
+    duplicate: float = 0.85
     """Token overlap (Jaccard, 0 to 1) from which two questions are near-duplicates; above 1 switches it off."""
     low: float = 0.3
     """Smallest vote share that is kept: below, the vote is likely wrong."""

@@ -47,7 +47,6 @@ def _write_image(folder: Path, ref: ImageRef) -> str:
     data = as_png(ref)
     name = f"{hashlib.sha256(data).hexdigest()[:16]}.png"
     if not (folder / name).is_file():
-        folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / name, data)
     return name
 

@@ -2,13 +2,14 @@
 
 import pytest
 
+from mmupt.config.synthesize import FilterConfig
 from mmupt.errors import UserError
 from mmupt.synthesis.filters import Seen, gist, overlap, vote_fault
 from mmupt.synthesis.sources import draw
 from mmupt.types import Problem
 from mmupt.voting import vote
 
-THRESHOLD = 0.8
+THRESHOLD = FilterConfig().duplicate
 PAIRS = [
     ("the same", "How long is AB?", "How long is AB?", True),
     ("case and marks", "How long is AB?", "how  long is AB", True),
@@ -21,6 +22,12 @@ PAIRS = [
     ("another label", "How long is AB?", "How long is AC?", False),
     ("another number", "What is the area of a square with side 5?", "What is the area of a square with side 6?", False),
     ("other order", "How much more is P than R in the chart?", "How much more is R than P in the chart?", False),
+    (
+        "one word exchanged",
+        "How long is the way around the blue one?",
+        "How long is the way around the red one?",
+        False,
+    ),
     ("another word of few", "How many red shapes are there?", "How many blue shapes are there?", False),
     ("another question", "What is the perimeter of ABCD?", "Find the area of ABCD.", False),
     ("chinese", "求三角形的面积", "求三角形的周长", False),
