@@ -32,9 +32,11 @@ def train(
         "tracker": tracker,
     }
     config = resolve(TrainConfig, recipe, flags, sets)
-    if dry_run:
-        show(config)
-        return
+    from mmupt.stages.train import check
     from mmupt.stages.train import train as work
 
+    if dry_run:
+        check(config, config.ranks)
+        show(config)
+        return
     work(config)

@@ -12,13 +12,24 @@ from mmupt.environment.finding import Finding
 from mmupt.environment.pins import HARMFUL_BESIDE_CPU_TORCH, PINS, Pin
 from mmupt.environment.snapshot import cpus, installed
 from mmupt.environment.trials import TRIALS, attempt, output
+from mmupt.errors import UserError
+from mmupt.shipped import folder
 
 GIB = 1 << 30
 
 
 def examine(*, imports: bool = True) -> list[Finding]:
     """All findings, in the order in which a reader wants them; `imports=False` leaves the slow trials out."""
-    findings = [_python(), *(_version(pin) for pin in PINS), *_harmful(), _devices(), _threads(), _memory(), _disk()]
+    findings = [
+        _python(),
+        *(_version(pin) for pin in PINS),
+        *_harmful(),
+        _embedded(),
+        _devices(),
+        _threads(),
+        _memory(),
+        _disk(),
+    ]
     if imports:
         findings += [attempt(trial) for trial in TRIALS]
     return findings
@@ -52,6 +63,13 @@ def _harmful() -> list[Finding]:
     return [
         Finding(name, version, "bad", f"pip uninstall -y {name} (no use beside a CPU torch)") for name, version in there
     ]
+
+
+def _embedded() -> Finding:
+    try:
+        return Finding("embedded model", str(folder("tiny")))
+    except UserError as error:
+        return Finding("embedded model", error.what, "bad", error.fix)
 
 
 def _devices() -> Finding:
