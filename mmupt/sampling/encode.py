@@ -64,17 +64,18 @@ def picture(processor: ProcessorMixin, ref: ImageRef) -> Image.Image:
 def _encode(processor: ProcessorMixin, prompt: Prompt, seen: Pictures) -> Encoded:
     text = chat_text(processor, prompt)
     if not prompt.images:
-        return Encoded(_ids(processor, text), None, None)
+        return Encoded(token_ids(processor, text), None, None)
     if prompt.images not in seen:
         seen[prompt.images] = _pixels(processor, prompt)
     pixel_values, grid = seen[prompt.images]
     pieces = text.split(processor.image_token)
     cells = (grid.prod(-1) // processor.image_processor.merge_size**2).tolist()
     runs = [processor.image_token * cell + piece for cell, piece in zip(cells, pieces[1:], strict=True)]
-    return Encoded(_ids(processor, "".join([pieces[0], *runs])), pixel_values, grid)
+    return Encoded(token_ids(processor, "".join([pieces[0], *runs])), pixel_values, grid)
 
 
-def _ids(processor: ProcessorMixin, text: str) -> tuple[int, ...]:
+def token_ids(processor: ProcessorMixin, text: str) -> tuple[int, ...]:
+    """The text as the model's tokenizer has it, without anything added."""
     return tuple(processor.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 

@@ -11,6 +11,7 @@ from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
     AutoProcessor,
+    GenerationConfig,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -62,6 +63,15 @@ def vision_token_ids(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBas
     named = [getattr(config, field, None) for field in VISION_FIELDS]
     spelled = [tokenizer.get_vocab().get(token) for token in VISION_TOKENS]
     return tuple(sorted({token for token in named + spelled if isinstance(token, int) and token >= 0}))
+
+
+def model_ends(model: str) -> int | list[int] | None:
+    """The end-of-turn tokens that the model's generation config names."""
+    try:
+        ends: int | list[int] | None = GenerationConfig.from_pretrained(model).eos_token_id
+    except OSError:  # the file is optional
+        return None
+    return ends
 
 
 def end_token_ids(model_ends: int | list[int] | None, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:

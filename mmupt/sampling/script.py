@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mmupt.errors import UserError
-from mmupt.prompts import ANSWER_FORMAT, LETTERS
+from mmupt.prompts import ANSWER_FORMAT
 from mmupt.sampling.protocol import derive_seed
 
 CHOICE = re.compile(r"^\(([A-Z])\) ", re.MULTILINE)
@@ -66,7 +66,7 @@ class Rule:
         if ANSWER_FORMAT not in asked:
             first, second = (derive_seed(asked, seed, part) % 90 + 1 for part in ("first", "second"))
             return f"What is {first} plus {second}?"
-        answer, other = self._answer(asked, "right"), self._answer(asked, seed)
+        answer, other = self._answers(asked, seed)
         said = {answer: self.right, other: self.wrong, None: 1 - self.right - self.wrong}
         luck = derive_seed("kind", asked, seed) / SCALE
         greedy = max(said, key=lambda one: said[one])
@@ -74,10 +74,13 @@ class Rule:
         box = greedy if seed is None else drawn
         return "The picture does not tell." if box is None else f"The picture shows it. The answer is \\boxed{{{box}}}."
 
-    def _answer(self, asked: str, key: object) -> str:
-        choices = CHOICE.findall(asked)
-        number = derive_seed("answer", asked, key)
-        return LETTERS[number % len(choices)] if choices else str(number % 100)
+    def _answers(self, asked: str, seed: int | None) -> tuple[str, str]:
+        """The question's own answer and another one: two letters of its choices, or two numbers below 100."""
+        names = CHOICE.findall(asked)
+        known = names if len(names) > 1 else [str(number) for number in range(100)]
+        right = derive_seed("right", asked) % len(known)
+        step = 1 + derive_seed("wrong", asked, seed) % (len(known) - 1)
+        return known[right], known[(right + step) % len(known)]
 
 
 def read_script(path: Path) -> Lines:

@@ -7,6 +7,7 @@ On a GPU weights are bfloat16, on a CPU float32.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Self
 
 import torch
@@ -58,12 +59,14 @@ class TransformersSampler:
     ) -> list[list[Rollout]]:
         """See `Sampler.sample`. A prompt whose picture cannot be decoded is a `SampleError` that names it."""
         seeds = group_seeds(prompts, params, problem_seeds)
-        at_once = max(1, self._batch_size // params.n) if self._shares else 1
+        # Greedy completions of one prompt are all the same: one is made.
+        drawn = params if params.temperature > 0 else replace(params, n=1)
+        at_once = max(1, self._batch_size // drawn.n) if self._shares else 1
         groups: list[list[Rollout]] = []
         with _evaluating(self._model), torch.no_grad():
             for start in range(0, len(prompts), at_once):
                 end = start + at_once
-                groups += self._sample_chunk(prompts[start:end], seeds[start:end], params)
+                groups += self._sample_chunk(prompts[start:end], seeds[start:end], drawn, params.n // drawn.n)
         return groups
 
     def close(self) -> None:
@@ -77,7 +80,7 @@ class TransformersSampler:
         self.close()
 
     def _sample_chunk(
-        self, prompts: Sequence[Prompt], seeds: Sequence[int], params: SamplingParams
+        self, prompts: Sequence[Prompt], seeds: Sequence[int], params: SamplingParams, copies: int
     ) -> list[list[Rollout]]:
         encoded = encode_all(self._processor, prompts)
         if self._shares:
@@ -93,7 +96,7 @@ class TransformersSampler:
             made = [generate_group(self._model, self._banned, encoded[0], seeds[0], params)]
         sizes = [len(one.input_ids) for one in encoded]
         rows = zip(prompts, sizes, seeds, made, strict=True)
-        return [self._rollouts.group(prompt.id, size, seed, group) for prompt, size, seed, group in rows]
+        return [self._rollouts.group(prompt.id, size, seed, group * copies) for prompt, size, seed, group in rows]
 
     def _decoder(self) -> Decoder:
         inner = self._model.model.language_model
