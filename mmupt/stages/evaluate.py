@@ -22,10 +22,9 @@ from mmupt.config.evaluate import EvaluateConfig
 from mmupt.errors import UserError
 from mmupt.prompts import answer_prompt
 from mmupt.rundir import JsonlLog, RunDir, write_atomic
-from mmupt.sampling.protocol import Sampler, SamplingParams
+from mmupt.sampling import Sampler, SamplingParams, open_configured
 from mmupt.stages import chunks, results
 from mmupt.stages.provenance import model_provenance, source_name, tell_skipped
-from mmupt.stages.sampler import open_sampler
 from mmupt.types import JsonValue, Problem, Rollout
 
 
@@ -78,7 +77,7 @@ def _sample_all(config: EvaluateConfig, plans: Sequence[Plan]) -> None:
     total = sum(len(plan.asked) for plan in plans)
     left = sum(len(chunk) for _, _, chunk in missing)
     with (
-        closing(open_sampler(config.rollout, config.model)) as sampler,
+        closing(open_configured(config.rollout, config.model)) as sampler,
         console.progress(total, "evaluate", done=total - left) as progress,
     ):
         for plan, log, chunk in missing:

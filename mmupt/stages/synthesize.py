@@ -19,11 +19,10 @@ from mmupt.config.synthesize import SynthesizeConfig
 from mmupt.errors import UserError
 from mmupt.problems.writing import write
 from mmupt.rundir import JsonlLog, RunDir, write_atomic
-from mmupt.sampling.protocol import Sampler, SamplingParams
+from mmupt.sampling import Sampler, SamplingParams, open_configured
 from mmupt.stages import chunks
 from mmupt.stages.asking import voted
 from mmupt.stages.provenance import model_provenance, source_name, tell_skipped
-from mmupt.stages.sampler import open_sampler
 from mmupt.synthesis import direct, in_context
 from mmupt.synthesis.counts import count
 from mmupt.synthesis.draft import DUPLICATE, KEPT, UNPARSEABLE, Draft, read_drafts, to_row
@@ -82,7 +81,7 @@ def _write_all(config: SynthesizeConfig, plan: Plan, log: JsonlLog) -> None:
     if done == len(planned) or _enough(config, kept):
         return
     with (
-        closing(open_sampler(config.rollout, config.model)) as sampler,
+        closing(open_configured(config.rollout, config.model)) as sampler,
         console.progress(len(plan.sources), "synthesize", done=sum(map(len, planned[:done]))) as progress,
     ):
         for chunk in planned[done:]:
