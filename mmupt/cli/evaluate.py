@@ -15,7 +15,7 @@ def evaluate(
     model: Annotated[str | None, typer.Option(help="Model folder or hub name; tiny is the embedded one.")] = None,
     out: Annotated[str | None, typer.Option(help="Run folder to make or to go on with.")] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Samples for each question.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N questions.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most N questions, spread over its families.")] = None,
     engine: Annotated[str | None, typer.Option(help="auto, transformers, vllm or scripted.")] = None,
     sets: Sets = None,
     dry_run: DryRun = False,

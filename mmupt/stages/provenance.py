@@ -4,9 +4,11 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmupt import __version__, console
+from mmupt import __version__, console, sampling
+from mmupt.errors import UserError
 from mmupt.problems import Skip
 from mmupt.sampling.models import resolve_model
+from mmupt.suggest import way_out
 from mmupt.types import JsonValue
 
 _NAMED = 5
@@ -15,6 +17,8 @@ _NAMED = 5
 
 def model_provenance(model: str, engine: str) -> dict[str, JsonValue]:
     """Name of the model and sha256 over its configuration and weights (None where they are not a local folder)."""
+    if engine not in (known := sampling.engines()):
+        raise UserError(f"there is no engine {engine!r}", where="rollout.engine", fix=way_out(engine, known))
     digest = None if engine == "scripted" else _digest(Path(resolve_model(model)))
     return {"model": source_name(model), "model_sha256": digest, "engine": engine, "mmupt": __version__}
 

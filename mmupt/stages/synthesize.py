@@ -27,6 +27,7 @@ from mmupt.synthesis import direct, in_context
 from mmupt.synthesis.counts import count
 from mmupt.synthesis.draft import DUPLICATE, KEPT, UNPARSEABLE, Draft, read_drafts, to_row
 from mmupt.synthesis.filters import Seen
+from mmupt.synthesis.parse import showable
 from mmupt.synthesis.sources import draw
 from mmupt.types import JsonValue, Problem
 
@@ -114,9 +115,9 @@ def _chunk_rows(
 
 def _examples(config: SynthesizeConfig, sampler: Sampler, chunk: Sequence[Problem]) -> list[str | None]:
     if config.example_answer == "gold":
-        return [source.answer for source in chunk]
+        return [showable(source.answer) for source in chunk]
     if config.example_answer == "voted":
-        return [vote.label for _, vote in voted(sampler, chunk, config.answers, config.seed)]
+        return [showable(vote.label) for _, vote in voted(sampler, chunk, config.answers, config.seed)]
     return [None] * len(chunk)
 
 

@@ -26,6 +26,8 @@ class Rejected:
     """One of REASONS."""
 
 
+LONGEST_ANSWER = 200
+"""Characters of an example answer."""
 REASONS = ("truncated", "empty", "too-long", "markup", "proof", "box", "choices")
 
 _HEADING = re.compile(r"^\W{0,4}(?:new |my )?question(?: \d+)?\s*\W{0,2}:\W{0,2}(?=\s|\w|$)", re.IGNORECASE)
@@ -56,6 +58,13 @@ def parse(text: str, *, truncated: bool = False, max_characters: int = 1000) -> 
             return Rejected(reason)
     choices = _choices(lines[first:])
     return Rejected("choices") if choices is None else Written(question, choices)
+
+
+def showable(answer: str | None) -> str | None:
+    """An example answer that may stand in a prompt: short, and without a control token that a model has spelled out."""
+    if answer is None or len(answer) > LONGEST_ANSWER or _MARKUP.search(answer):
+        return None
+    return answer
 
 
 def _before_answer(lines: list[str]) -> list[str]:

@@ -184,6 +184,16 @@ def test_it_stops_once_enough_is_kept(tmp_path: Path) -> None:
 FILES = ("generations.jsonl", "problems.jsonl", "filters.json")
 
 
+@pytest.mark.parametrize("label", ["<|image_pad|>", "5 " * 200])
+def test_a_voted_answer_that_would_upset_the_prompt_is_not_shown(label: str, tmp_path: Path) -> None:
+    answers = {"match": "final answer within", "completions": [f"\\boxed{{{label}}}"]}
+    script = jsonl(tmp_path / "script.jsonl", [answers, {"match": "", "completions": ["How long is AB?"]}])
+    how = AnswersConfig(samples=3, max_tokens=512)
+    wanted = {"mode": "in-context", "example_answer": "voted", "model": script, "answers": how}
+    synthesize(settings(tmp_path, data=question_set(tmp_path), **wanted))
+    assert {row["example_answer"] for row in rows(tmp_path)} == {None}
+
+
 @pytest.mark.parametrize("kept", [0, 1, 5, 6, 11, 12])
 def test_a_killed_run_ends_with_the_same_bytes(kept: int, tmp_path: Path) -> None:
     wanted = settings(tmp_path, data=question_set(tmp_path), mode="in-context", per_image=3)
@@ -215,6 +225,7 @@ def test_more_pictures_than_there_are_is_refused_before_anything_is_written(tmp_
 BAD: list[tuple[dict[str, object], str]] = [
     ({"mode": "in-context"}, "has no question"),
     ({"data": "tiny:trian"}, "choose from"),
+    ({"rollout": QuestionRollout(engine="vlm")}, "did you mean 'vllm'?"),
     ({"data": "nowhere"}, "no such problem set"),
     ({"model": "nowhere", "rollout": QuestionRollout(engine="transformers")}, "no such model"),
 ]
