@@ -24,7 +24,7 @@ from mmupt.prompts import answer_prompt
 from mmupt.rundir import JsonlLog, RunDir, write_atomic
 from mmupt.sampling import Sampler, SamplingParams, open_configured
 from mmupt.stages import chunks, results
-from mmupt.stages.provenance import model_provenance, source_name, tell_skipped
+from mmupt.stages.provenance import check_model, model_provenance, source_name, tell_skipped
 from mmupt.types import JsonValue, Problem, Rollout
 
 
@@ -43,11 +43,12 @@ class Plan:
 def evaluate(config: EvaluateConfig) -> dict[str, JsonValue]:
     """Run or resume it; returns the result that lies in done.json: {benchmark: the content of its results.json}."""
     plans = [_plan(config, name) for name in config.names()]
-    model = model_provenance(config.model, config.rollout.engine)
+    check_model(config.model, config.rollout.engine)
     run = RunDir.open(Path(config.out), "evaluate", config)
     with closing(run):
         if not run.done:
             _sample_all(config, plans)
+            model = model_provenance(config.model, config.rollout.engine)
             found: dict[str, JsonValue] = {plan.name: _score(config, plan, model) for plan in plans}
             run.finish(found)
         for plan in plans:

@@ -15,10 +15,20 @@ _NAMED = 5
 """Skipped rows that are named on the console; the run's files name all."""
 
 
-def model_provenance(model: str, engine: str) -> dict[str, JsonValue]:
-    """Name of the model and sha256 over its configuration and weights (None where they are not a local folder)."""
+def check_model(model: str, engine: str) -> None:
+    """Refuse a model or engine that is not there, before a run folder is made."""
     if engine not in (known := sampling.engines()):
         raise UserError(f"there is no engine {engine!r}", where="rollout.engine", fix=way_out(engine, known))
+    if engine != "scripted":
+        resolve_model(model)
+
+
+def model_provenance(model: str, engine: str) -> dict[str, JsonValue]:
+    """Name of the model, sha256 over its configuration and weights (None where they are not a local folder), engine."""
+    if engine == "auto":
+        from mmupt.sampling.auto import choose  # loads torch, which the sampling has done already
+
+        engine = choose(model)
     digest = None if engine == "scripted" else _digest(Path(resolve_model(model)))
     return {"model": source_name(model), "model_sha256": digest, "engine": engine, "mmupt": __version__}
 

@@ -22,7 +22,7 @@ from mmupt.rundir import JsonlLog, RunDir, write_atomic
 from mmupt.sampling import Sampler, SamplingParams, open_configured
 from mmupt.stages import chunks
 from mmupt.stages.asking import voted
-from mmupt.stages.provenance import model_provenance, source_name, tell_skipped
+from mmupt.stages.provenance import check_model, model_provenance, source_name, tell_skipped
 from mmupt.synthesis import direct, in_context
 from mmupt.synthesis.counts import count
 from mmupt.synthesis.draft import DUPLICATE, KEPT, UNPARSEABLE, Draft, read_drafts, to_row
@@ -40,8 +40,6 @@ class Plan:
 
     sources: tuple[Problem, ...]
     skipped: list[JsonValue]
-    origin: dict[str, JsonValue]
-    """Provenance that all questions of the run share."""
 
 
 def synthesize(config: SynthesizeConfig) -> dict[str, JsonValue]:
@@ -69,9 +67,8 @@ def _plan(config: SynthesizeConfig) -> Plan:
     if config.example_answer == "gold" and unlabelled is not None:
         fix = 'use example_answer = "voted" or "none"'
         raise UserError(f"problem {unlabelled!r} has no gold answer to show", where=config.data, fix=fix)
-    model = model_provenance(config.model, config.rollout.engine)
-    shared = {"source": source_name(config.data), "mode": config.mode, "example_answer": config.example_answer}
-    return Plan(sources, skipped, {**shared, **model})
+    check_model(config.model, config.rollout.engine)
+    return Plan(sources, skipped)
 
 
 def _write_all(config: SynthesizeConfig, plan: Plan, log: JsonlLog) -> None:
@@ -147,11 +144,18 @@ def _keep(
         fix = "look at generations.jsonl; widen filter.low to filter.high, or use a model that can write questions"
         raise UserError(f"none of {len(rows)} written questions passed the filters", where=str(folder), fix=fix)
     sources = {source.id: source for source in plan.sources}
-    write(folder, [_problem(row, sources[str(row["source"])], plan.origin) for row in kept])
-    counts = {**plan.origin, "sources": len(plan.sources), **count(rows), "skipped": plan.skipped}
+    origin = _origin(config)
+    write(folder, [_problem(row, sources[str(row["source"])], origin) for row in kept])
+    counts = {**origin, "sources": len(plan.sources), **count(rows), "skipped": plan.skipped}
     result: dict[str, JsonValue] = {**counts, "kept": len(kept)}
     write_atomic(folder / "filters.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     return result
+
+
+def _origin(config: SynthesizeConfig) -> dict[str, JsonValue]:
+    """Provenance that all questions of the run share."""
+    shared = {"source": source_name(config.data), "mode": config.mode, "example_answer": config.example_answer}
+    return {**shared, **model_provenance(config.model, config.rollout.engine)}
 
 
 def _problem(row: dict[str, JsonValue], source: Problem, origin: dict[str, JsonValue]) -> Problem:
