@@ -18,6 +18,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LEAD = r"(?:(?:the\s+)?(?:correct\s+)?(?:option|choice|answer)(?:\s+is)?|选项?|答案)\s*[:：]?\s*"
 _BARE = re.compile(rf"(?:{_LEAD})?[(\[]?\s*([A-Za-z])\s*[)\]]?\s*[.:]?", re.IGNORECASE)
 _WITH_TEXT = re.compile(rf"(?:{_LEAD})?(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])\s*[.:)])\s*[.:,]?\s*\S.*", re.DOTALL)
+_FURTHER = re.compile(r"(?:[,;&]|\band\b|\bor\b|^[)\]]?\s*[.:,]?)\s*[(\[]?([A-Z])\s*[)\]]?\s*(?=[.:,;&]|$|and\b|or\b)")
 _PREFIX = re.compile(r"\s*[(\[]?([A-Z])\s*[.:)\]]\s*(?=\S)")
 
 
@@ -28,7 +29,11 @@ def letter_form(text: str) -> str | None:
     if bare:
         return bare[1].upper()
     led = _WITH_TEXT.fullmatch(cleaned)
-    return (led[1] or led[2]) if led else None
+    if not led:
+        return None
+    letter = str(led[1] or led[2])
+    others = {found[1] for found in _FURTHER.finditer(cleaned[led.end(1) if led[1] else led.end(2) :])}
+    return letter if others <= {letter} else None
 
 
 def letter_of(text: str, choices: Sequence[str]) -> str | None:

@@ -8,9 +8,11 @@ grammar, the expression reader and the text comparison work. Both are idempotent
 import re
 import unicodedata
 
-WRAPPERS = r"text|textbf|textit|textrm|textsf|texttt|mathrm|mathbf|mathit|mathsf|boldsymbol|bm|operatorname|mbox|emph"
+WRAPPERS = r"text|textbf|textit|textrm|textsf|texttt|mathrm|mathbf|mathit|mathsf|boldsymbol|bm|operatorname|mbox|emph|underline"
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
-FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2060\ufeff\ud800-\udfff]")
+INVISIBLE = re.compile(r"[\x01-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
+BROKEN = re.compile(r"[\x00\ud800-\udfff]")
+"""Characters that no written answer holds: one that does is no answer."""
 
 _SYMBOLS = {
     "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": "*", "·": "*", "⋅": "*", "∙": "*", "÷": "/", "⁄": "/",
@@ -28,13 +30,18 @@ _WRAPPED = re.compile(rf"\\(?:{WRAPPERS})\s*\{{([^{{}}\\]*)\}}")
 _WRAPPED_WHOLE = re.compile(rf"\\(?:{WRAPPERS})\s*\{{((?:[^{{}}]|\\[{{}}])*)\}}")
 _DELIMITERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"))
 
-_DOUBLED = re.compile(r"\\\\(?=[A-Za-z])")
+_SWALLOWED = re.compile(r"\x08(?=oxed|eta|inom|egin|ar\b)|\x0c(?=rac)|\t(?=ext|imes|an|heta|frac)|\r(?=ight|angle|m\b)")
+_DOUBLED = re.compile(r"\\{2,}(?=[A-Za-z])")
 
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), to)
     for pattern, to in (
         (r"\\(?:left|right|middle)(?=[^a-zA-Z])\s*\.?(?=[^\d]|$)", ""),
-        (r"\\(?:[bB]igg?[lrm]?|displaystyle|textstyle|limits|rm|bf|it|hline|centering)(?![a-zA-Z])", " "),
+        (r"\\(?:text)?color\s*\{\w+\}", ""),
+        (
+            r"\\(?:[bB]igg?[lrm]?|[lL]arge|LARGE|[hH]uge|small|tiny|normalsize|displaystyle|textstyle|limits|rm|bf|it|hline|centering)(?![a-zA-Z])",
+            " ",
+        ),
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
         (r"\\(?:cdot|times|ast)(?![a-zA-Z])", "*"),
         (r"\\div(?![a-zA-Z])", "/"),
@@ -50,6 +57,8 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-zA-Z])|\{\s*°\s*\})|\\(?:degree|circ)(?![a-zA-Z])", "°"),
         (r"\\(?:euro|pounds)(?![a-zA-Z])|[€£¥]|\\\$", ""),
         (r"\\%", "%"),
+        (r"\{\s*:\s*\}", ":"),
+        (r"°\s+(?=[CF](?![A-Za-z]))", "°"),
         (r"(?<=\d)\s*\{,\}\s*(?=\d{3}(?!\d))", ","),
         (r"(?<=\d)\{,\}(?=\d)", "."),
         (r"(?<=\d)\\!,\\!(?=\d)|(?<=\d),\\!(?=\d)|(?<=\d)\\!,(?=\d)", ","),
@@ -64,8 +73,8 @@ def tidy(text: str) -> str:
 
     Inside, nothing but control characters goes.
     """
-    text = FORBIDDEN.sub("", text).strip()
-    for _ in range(6):
+    text = INVISIBLE.sub("", _SWALLOWED.sub(_restored, text)).strip()
+    for _ in range(64):
         before, text = text, _unwrapped(text)
         if text == before:
             break
@@ -75,9 +84,22 @@ def tidy(text: str) -> str:
 def clean(text: str) -> str:
     """The tidy answer in the common notation."""
     text = tidy(text if text.isascii() else _plain_characters(text))
-    if "\\" in text or not text.isascii() or "{" in text or "$" in text or "~" in text:
+    for _ in range(8):
+        before, text = text, _rewritten(text)
+        if text == before:
+            break
+    return text
+
+
+def _rewritten(text: str) -> str:
+    if not text.isascii() or any(character in text for character in "\\{$~"):
         text = _plain_latex(text)
     return tidy(" ".join(text.split()))
+
+
+def _restored(found: re.Match[str]) -> str:
+    """`\\frac` for a form feed and "rac": the backslash and its letter were read as an escape."""
+    return {"\x08": r"\b", "\x0c": r"\f", "\t": r"\t", "\r": r"\r"}[found[0]]
 
 
 def _unwrapped(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from mmupt.answers.boxes import Box, boxes
 from mmupt.answers.choices import letter_of
-from mmupt.answers.clean import FORBIDDEN, tidy
+from mmupt.answers.clean import BROKEN, INVISIBLE, tidy
 from mmupt.answers.limits import ANSWER, RESPONSE
 from mmupt.answers.phrases import phrase
 from mmupt.types import Answer
@@ -37,6 +37,8 @@ def extract(text: str, *, truncated: bool = False, choices: Sequence[str] = ()) 
         return found
     if len(found.text) > ANSWER:
         return Answer(None, "too-long")
+    if BROKEN.search(found.text):
+        return Answer(None, "broken-characters")
     return Answer(letter_of(found.text, choices) or found.text, found.reason) if choices else found
 
 
@@ -89,5 +91,5 @@ def _tagged(text: str) -> Answer | None:
 
 
 def _said(text: str, choices: Sequence[str]) -> Answer:
-    said = phrase(FORBIDDEN.sub("", text), choices)
+    said = phrase(INVISIBLE.sub("", text), choices)
     return Answer(None, "no-answer") if said is None else Answer(said, "phrase")

@@ -9,6 +9,7 @@ from mmupt.answers.structure import bracketed, items, rows_as_list, split_top
 
 _UNION = re.compile(r"\\cup(?![a-zA-Z])|(?<=[)\]])\s*U\s*(?=[(\[])")
 _PLUS_MINUS = re.compile(r"\\pm(?![a-zA-Z])")
+_POINT = re.compile(r"^[A-Z]\s*(?=\()")
 UNORDERED = ("{}", "", "∪∪")
 
 
@@ -31,8 +32,8 @@ def union(text: str, inner: Inner) -> Reading | None:
 
 
 def within_brackets(text: str, inner: Inner) -> Reading | None:
-    """A set, a tuple, an interval. One value in ( ) or [ ] is left to the expression reader."""
-    found = bracketed(text)
+    """A set, a tuple, an interval, a named point such as A(2, 3). One value in ( ) or [ ] is left to the expression reader."""
+    found = bracketed(_POINT.sub("", text))
     if found is None:
         return None
     opening, inside, closing = found
@@ -59,6 +60,8 @@ def bare(text: str, inner: Inner) -> Reading | None:
     members = [inner(part) for part in parts]
     if not all(map(is_mathematics, members)):
         return None
+    if len({(member.key, member.label) for member in members}) == 1:
+        return members[0]
     by_name = sorted(members, key=lambda member: member.label or "")
     if by_name[0].label and all(a.label != b.label for a, b in pairwise(by_name)):
         return gathered(by_name, "()")

@@ -8,6 +8,7 @@ _NUMBER = re.compile(rf"([-+]?)\s*({_DIGITS})(?:\s*(?:[eE]|\*\s*10\s*\^)\s*\{{?\
 _SLASHED = r"(?<=\d)\s+(\d{1,9})\s*/\s*(\d{1,9})"
 _STACKED = r"\\frac\s*\{?(\d{1,9}?)\}?\s*\{?(\d{1,9})\}?"
 _MIXED = re.compile(rf"([-+]?)\s*(\d{{1,9}})(?:\s*{_STACKED}|{_SLASHED})")
+_RECURRING = re.compile(r"([-+]?)\s*(\d{0,9})\.(\d{0,9})(?:\\overline\s*\{?(\d{1,12})\}?|\\dot\s*\{?(\d)\}?)")
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
@@ -24,6 +25,8 @@ def parse_number(text: str) -> Fraction | None:
         digits = Fraction(found[2].replace(",", "").replace(" ", "").rstrip(".") or "0")
         value = digits * Fraction(10) ** int(found[3] or 0)
         return -value if found[1] == "-" else value
+    if "overline" in text or "dot" in text:
+        return _recurring(text)
     return _mixed(text) if " " in text or "\\" in text else None
 
 
@@ -49,6 +52,16 @@ def rounds_to(value: Fraction | float, target: Fraction | float, places: int) ->
     unit = Fraction(1, 10**places)
     goal = round(Fraction(target) / unit) * unit
     return abs(Fraction(value) - goal) <= unit / 2
+
+
+def _recurring(text: str) -> Fraction | None:
+    found = _RECURRING.fullmatch(text)
+    if not found:
+        return None
+    plain, block = found[3] or "", found[4] or found[5]
+    repeated = Fraction(int(block), 10 ** len(plain) * (10 ** len(block) - 1))
+    value = Fraction(f"{found[2] or 0}.{plain or 0}") + repeated
+    return -value if found[1] == "-" else value
 
 
 def _mixed(text: str) -> Fraction | None:

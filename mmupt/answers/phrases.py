@@ -13,13 +13,15 @@ from mmupt.answers.reader import read
 
 _DECLARED = re.compile(
     r"(?:\b(?:the|my|our|final|correct|right|best)\s+(?:(?:final|correct|right|best)\s+)?answer(?:\s+(?:choice|option))?"
-    r"|\b(?:correct|right|best)\s+(?:answer|option|choice)|(?:^|[\n*])\s*(?:final\s+)?answer|答案)"
+    r"|\b(?:correct|right|best)\s+(?:answer|option|choice)|(?:^|[\n*#])\s*(?:final\s+)?answer|答案|正确选项)"
     r"[*_]{0,3}\s*(?:is|would be|must be|should be|=|[:：是为])[ \t*:：]{0,5}(?=(?P<rest>[^\n]{1,300}))"
-    r"|(?:^|\n)#{3,4}[ \t]{1,3}(?P<hash>[^\n#]{1,100})"
-    r"|(?:故选|应选|答案选)\s*[:：]?\s*(?P<pick>[A-Z])(?![A-Za-z])",
+    r"|(?:^|\n)####[ \t]{1,3}(?P<hash>[^\n#]{1,100})"
+    r"|(?<!不)选择?\s*[:：]?\s*(?P<pick>[A-Z])(?![A-Za-z])",
     re.IGNORECASE,
 )
-_END = re.compile(r"\.(?=\s|\*|$)|[。；;!?！？]|,?\s+(?:since|because|as|which|where|so)\s|，")
+_END = re.compile(
+    r"\.(?=\s|\*|$)|[。；;!?！？]|,?\s+(?:since|because|as|which|where|so|not|but|and not|rather than|instead of)\s|，"
+)
 _NEGATION = re.compile(
     r"(?:not|no|never|neither|cannot|can't|unknown|unclear|impossible|un\w+able)\b(?!\s*$)", re.IGNORECASE
 )

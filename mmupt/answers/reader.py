@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from mmupt.answers import lists, relations, scalars
-from mmupt.answers.clean import clean, tidy
+from mmupt.answers.clean import BROKEN, clean, tidy
 from mmupt.answers.latex import latex_key
 from mmupt.answers.limits import CACHE, EXPRESSION, LATEX, TEXT
 from mmupt.answers.numbers import parse_number
@@ -35,16 +35,19 @@ LEVELS = 4
 """Levels of parts within parts; below them everything is text."""
 
 _ABOUT = re.compile(r"(?:approximately|approx\.?|about|around|roughly|\\sim)\s*(?=[-\d.\\])", re.IGNORECASE)
+_NOTHING = re.compile(r"[\s.,;:_?!{}()\[\]$\\*`'\"\-&#|/]*")
 
 
 @lru_cache(maxsize=CACHE)
 def read(text: str) -> Reading | None:
     """The reading of an answer; None where nothing is left of it once it is cleaned."""
+    if BROKEN.search(text):
+        return None
     cleaned = clean(text[:TEXT])
     about = _ABOUT.match(cleaned)
     if about:
         cleaned = cleaned[about.end() :]
-    if not any(character.isalnum() for character in cleaned):
+    if _NOTHING.fullmatch(cleaned):
         return None
     return replace(_read(cleaned, tidy(text[:TEXT])), text=cleaned)
 

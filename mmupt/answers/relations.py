@@ -12,6 +12,7 @@ from mmupt.answers.tokens import UnreadableError
 
 _ABOUT = re.compile(r"\\approx(?![a-zA-Z])")
 _ORDER = re.compile(r"\\le |\\ge |<=|>=|<|>")
+_MEMBER = re.compile(r"([A-Za-z])\s*\\in(?![a-zA-Z])\s*(.+)")
 _SIGNS = {"\\le ": "≤", "<=": "≤", "\\ge ": "≥", ">=": "≥", "<": "<", ">": ">"}
 _FLIPPED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}
 
@@ -41,6 +42,9 @@ def order(text: str, inner: Inner) -> Reading | None:
 
 def equation(text: str, inner: Inner) -> Reading | None:
     """A labelled value says the value; any other equation counts up to a constant factor."""
+    member = _MEMBER.fullmatch(text)
+    if member:
+        return replace(inner(member[2]), label=member[1])
     exact, *about = _ABOUT.split(text)
     if about:
         name = label(exact.strip())

@@ -51,14 +51,15 @@ def percent(text: str, inner: Inner) -> Reading | None:
 
 
 def clock(text: str, _: Inner) -> Reading | None:
-    """A time of day or a duration with two-digit minutes; it is no ratio."""
+    """A time of day or a duration with two-digit minutes; it is no ratio, unless it meets one ("1:10" and "1 : 10")."""
     found = _CLOCK.fullmatch(text)
     if not found or int(found[1]) > 24 or int(found[2]) > 59:
         return None
     half, hour = (found[3] or "")[:1].lower(), int(found[1])
     if half:
         hour = hour % 12 + (12 if half == "p" else 0)
-    return Reading(f"clock:{hour}:{found[2]}{'m' if half else ''}", "clock")
+    quotient = None if half or not int(found[1]) else f"ratio:{Fraction(int(found[2]), int(found[1]))}"
+    return Reading(f"clock:{hour}:{found[2]}{'m' if half else ''}", "clock", relation=quotient)
 
 
 def ratio(text: str, inner: Inner) -> Reading | None:

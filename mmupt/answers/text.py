@@ -25,4 +25,8 @@ def fold(text: str) -> str:
 def looks_like_latex(text: str) -> bool:
     """Whether a text that could not be read is mathematics: commands or operators, and no words between them."""
     rest = _COMMAND.sub(" ", text)
-    return _WORD.search(rest) is None and ("\\" in text or re.search(r"[\^_=<>]", text) is not None)
+    return (
+        _WORD.search(rest) is None
+        and any(map(str.isalnum, text))
+        and ("\\" in text or re.search(r"[\^_=<>]", text) is not None)
+    )
