@@ -1,6 +1,8 @@
 """Every kind of picture becomes 8-bit RGB, or a SampleError."""
 
 import io
+import random
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,18 @@ def test_formats_that_need_another_program_are_refused() -> None:
     postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
     with pytest.raises(SampleError, match="cannot be decoded"):
         decode(ImageRef(data=postscript))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM"])
+def test_damaged_files_are_sample_errors_and_nothing_else(kind: str) -> None:
+    whole = encoded(Image.effect_noise((40, 40), 60).convert("RGB"), kind).data or b""
+    chance = random.Random(kind)
+    for _ in range(150):
+        damaged = bytearray(whole[: chance.randrange(len(whole) // 2, len(whole) + 1)])
+        for _ in range(chance.randrange(4)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        with suppress(SampleError):
+            assert decode(ImageRef(data=bytes(damaged))).mode == "RGB"
 
 
 def test_a_device_or_folder_is_no_picture(tmp_path: Path) -> None:
