@@ -19,9 +19,9 @@ def resolve_model(name: str) -> str:
     if name == "tiny":
         return str(model_dir())
     path = Path(name).expanduser()
-    if (path / "config.json").is_file():
+    if name and (path / "config.json").is_file():
         return str(path)
-    if path.is_dir():
+    if name and path.is_dir():
         raise UserError("no config.json in this folder", where=f"model {name}", fix=_way_out(path))
     if path.exists() or not HUB_ID.fullmatch(name):
         raise UserError("no such model", where=f"model {name}", fix=WAY_OUT)

@@ -1,0 +1,39 @@
+"""What the tests of sampling share: the embedded model, prompts with pictures, a model that likes certain tokens."""
+
+from functools import cache
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel, ProcessorMixin
+
+from mmupt import problems
+from mmupt.problems.tiny import model_dir
+from mmupt.prompts import answer_prompt
+from mmupt.sampling import loading
+from mmupt.types import Prompt
+
+
+@cache
+def prompts(count: int) -> tuple[Prompt, ...]:
+    """The first questions of the development set, each with its picture."""
+    return tuple(answer_prompt(problem) for problem in problems.load("tiny:dev").problems[:count])
+
+
+@cache
+def processor() -> ProcessorMixin:
+    return loading.load_processor(str(model_dir()))
+
+
+def model() -> PreTrainedModel:
+    """The embedded model in float32, in evaluation mode."""
+    return loading.load_model(str(model_dir()), dtype="float32", device="cpu")
+
+
+def favour(model: PreTrainedModel, tokens: tuple[int, ...], bias: float) -> PreTrainedModel:
+    """The same model with `bias` added to the logits of some tokens."""
+    head = nn.Linear(model.lm_head.in_features, model.lm_head.out_features)
+    with torch.no_grad():
+        head.weight.copy_(model.lm_head.weight)
+        head.bias.zero_()[list(tokens)] += bias
+    model.lm_head = head
+    return model
