@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
+import transformers
 from transformers import PreTrainedModel, ProcessorMixin
 
 from mmupt import console
@@ -24,11 +25,14 @@ from mmupt.training.trainer import Trainer
 from mmupt.training.update import Layout, Updater
 
 
-def pick_device(config: TrainConfig) -> torch.device:
-    """This rank's device; also fixes what makes sums on the CPU repeatable."""
+def prepare_device(config: TrainConfig) -> torch.device:
+    """This rank's device, and this process made ready: a fixed number of threads and deterministic kernels make sums repeatable."""
     torch.set_num_threads(config.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    transformers.utils.logging.disable_progress_bar()
     cuda = torch.cuda.is_available()
+    if not cuda:
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # else it warns of what it looked for in vain
     if config.device == "cuda" and not cuda:
         raise UserError("no CUDA device is at hand", where="device", fix="set device to cpu or auto")
     if config.device == "cpu" or not cuda:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import deepspeed
+import deepspeed.ops
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
@@ -22,10 +24,6 @@ from mmupt.training.checkpoint import DEEPSPEED_TAG
 from mmupt.training.distributed import Ranks
 from mmupt.training.policy import optimiser
 
-if not torch.cuda.is_available():
-    os.environ.setdefault("DS_ACCELERATOR", "cpu")
-import deepspeed
-import deepspeed.ops
 
 if not torch.cuda.is_available():
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False

@@ -15,7 +15,7 @@ from mmupt.config.train import TrainConfig
 from mmupt.errors import UserError
 from mmupt.rundir import RunDir
 from mmupt.training import checkpoint, distributed
-from mmupt.training.assembly import assemble, pick_device
+from mmupt.training.assembly import assemble, prepare_device
 from mmupt.training.audit import Audit
 from mmupt.training.checkpoint import LoraShape, State
 from mmupt.training.groups import BatchShape
@@ -30,7 +30,7 @@ SAMPLER_GAP_LIMIT = 0.05
 
 def train(config: TrainConfig, folder: Path, run: RunDir | None) -> None:
     """Train to the end. `run` is the open run directory on the first rank, None on the others."""
-    device = pick_device(config)
+    device = prepare_device(config)
     ranks = distributed.start(device)
     try:
         shape = BatchShape(
