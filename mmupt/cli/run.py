@@ -1,10 +1,12 @@
 """`mmupt run`: a pipeline of stages, of which those that are done are skipped."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mmupt.cli.settings import DryRun, Sets, resolve, show
+from mmupt.cli.exits import remember_run_folder
+from mmupt.cli.settings import Sets, resolve
 
 
 def run(
@@ -13,16 +15,13 @@ def run(
     ],
     out: Annotated[str | None, typer.Option(help="Folder that holds the runs of all stages.")] = None,
     sets: Sets = None,
-    dry_run: DryRun = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and show the plan, and stop.")] = False,
 ) -> None:
     """Run a pipeline from pictures to a scored model and a report."""
     from mmupt import shipped
     from mmupt.config.run import RunConfig
-
-    config = resolve(RunConfig, shipped.pipeline(pipeline), {"out": out}, sets)
-    if dry_run:
-        show(config)
-        return
     from mmupt.stages.run import run as work
 
-    work(config)
+    config = resolve(RunConfig, shipped.pipeline(pipeline), {"out": out}, sets)
+    remember_run_folder(Path(config.folder()))
+    work(config, dry_run=dry_run)
