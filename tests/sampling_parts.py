@@ -1,6 +1,7 @@
 """What the tests of sampling share: the embedded model, prompts with pictures, a model that likes certain tokens."""
 
 from functools import cache
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -37,3 +38,18 @@ def favour(model: PreTrainedModel, tokens: tuple[int, ...], bias: float) -> PreT
         head.bias.zero_()[list(tokens)] += bias
     model.lm_head = head
     return model
+
+
+def image_lover(folder: Path) -> Path:
+    """A model folder whose most likely token is nearly always one that stands for a picture, or for a video."""
+    wanting = model()
+    config = wanting.config
+    config.tie_word_embeddings = config.text_config.tie_word_embeddings = False
+    rows = wanting.lm_head.weight.detach().clone()
+    direction = torch.randn(rows.shape[1], generator=torch.Generator().manual_seed(0))
+    # Whatever the hidden state, one of the two opposite rows answers it.
+    rows[config.image_token_id], rows[config.video_token_id] = 2 * direction, -2 * direction
+    wanting.lm_head.weight = nn.Parameter(rows)
+    wanting.save_pretrained(folder)
+    processor().save_pretrained(folder)
+    return folder

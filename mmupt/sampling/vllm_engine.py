@@ -40,14 +40,11 @@ class VllmSampler:
     ) -> list[list[Rollout]]:
         """See `Sampler.sample`. A prompt whose picture cannot be decoded is a `SampleError` that names it."""
         seeds = group_seeds(prompts, params, problem_seeds)
-        lengths = [len(encode(self._processor, prompt).input_ids) for prompt in prompts]
+        lengths = [self._length(prompt) for prompt in prompts]
         # What earlier calls left in the caches would change the batches, and with them the rounding.
         self._engine.reset_prefix_cache()
         requests = [self._request(prompt) for prompt in prompts]
-        try:
-            outputs = self._engine.generate(requests, [self._params(seed, params) for seed in seeds], use_tqdm=False)
-        except ValueError as error:
-            raise UserError(f"vLLM refuses a prompt: {str(error).splitlines()[0]}", where="sampling") from error
+        outputs = self._engine.generate(requests, [self._params(seed, params) for seed in seeds], use_tqdm=False)
         groups = []
         for prompt, output, length, seed in zip(prompts, outputs, lengths, seeds, strict=True):
             _same_length(prompt.id, len(output.prompt_token_ids), length)
@@ -67,6 +64,16 @@ class VllmSampler:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _length(self, prompt: Prompt) -> int:
+        """Tokens of the prompt, which must leave room for an answer."""
+        length = len(encode(self._processor, prompt).input_ids)
+        longest = self._engine.llm_engine.model_config.max_model_len
+        if length >= longest:
+            raise UserError(
+                f"{length} tokens, with max_model_len {longest}", where=prompt.id, fix="set max_model_len higher"
+            )
+        return length
 
     def _request(self, prompt: Prompt) -> dict[str, object]:
         ids = list(token_ids(self._processor, chat_text(self._processor, prompt)))
