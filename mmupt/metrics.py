@@ -95,10 +95,10 @@ def wilson(right: int, n: int) -> Estimate:
 def student(freedom: int) -> float:
     """The 97.5 % quantile of Student's t.
 
-    Tabulated up to 4 degrees of freedom, Cornish-Fisher from there (within 0.003).
+    Tabulated up to 6 degrees of freedom, Cornish-Fisher from there (within 0.002).
     """
-    if freedom <= 4:
-        return (12.7062, 4.3027, 3.1824, 2.7764)[freedom - 1]
+    if freedom <= 6:
+        return (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469)[freedom - 1]
     z, v = NORMAL, float(freedom)
     first = (z**3 + z) / (4 * v)
     second = (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)

@@ -8,7 +8,10 @@ grammar, the expression reader and the text comparison work. Both are idempotent
 import re
 import unicodedata
 
-WRAPPERS = r"text|textbf|textit|textrm|textsf|texttt|mathrm|mathbf|mathit|mathsf|boldsymbol|bm|operatorname|mbox|emph|underline"
+_WRAPPER_NAMES = (
+    "text textbf textit textrm textsf texttt mathrm mathbf mathit mathsf boldsymbol bm operatorname mbox emph"
+)
+WRAPPERS = "|".join([*_WRAPPER_NAMES.split(), "underline"])
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 INVISIBLE = re.compile(r"[\x01-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 BROKEN = re.compile(r"[\x00\ud800-\udfff]")

@@ -32,7 +32,7 @@ def union(text: str, inner: Inner) -> Reading | None:
 
 
 def within_brackets(text: str, inner: Inner) -> Reading | None:
-    """A set, a tuple, an interval, a named point such as A(2, 3). One value in ( ) or [ ] is left to the expression reader."""
+    """A set, a tuple, an interval, a named point. One value in ( ) or [ ] is left to the expression reader."""
     found = bracketed(_POINT.sub("", text))
     if found is None:
         return None

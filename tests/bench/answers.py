@@ -1,8 +1,8 @@
 """Speed of the judge and of the vote, run by hand: `python tests/bench/answers.py`. Prints one JSON line.
 
-Typical responses are worked steps of 600 to 1,500 characters that end in a box; the answers are what MathVista-like questions
-get (numbers, units, letters, fractions, surds). Two processes judge them, as two cores would. The same responses go through
-plain math-verify, a tenth of them, scaled.
+Typical responses are worked steps of 600 to 1,500 characters that end in a box; the answers are what MathVista-like
+questions get (numbers, units, letters, fractions, surds). Two processes judge them, as two cores would. The same
+responses go through plain math-verify, a tenth of them, scaled.
 """
 
 import json
