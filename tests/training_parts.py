@@ -1,8 +1,11 @@
 """What the tests of training share: a small model that answers, groups to score, and settings that train in seconds."""
 
+import os
 import random
+import signal
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -95,3 +98,20 @@ def gradient(model: torch.nn.Module) -> torch.Tensor:
 def relative(found: torch.Tensor, wanted: torch.Tensor) -> float:
     """Norm of the difference, relative to the norm of what was wanted."""
     return ((found - wanted).norm() / wanted.norm()).item()
+
+
+def killed(work: Callable[[], object], seconds: float) -> bool:
+    """Do the work in a forked process and SIGKILL it after so many seconds; False when it had ended before."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    assert status in (0, signal.SIGKILL), f"the forked process failed with status {status}"
+    return status != 0

@@ -4,6 +4,7 @@ from typing import Literal
 
 from mmupt.config.sampling import RolloutConfig
 from mmupt.config.section import Section
+from mmupt.errors import UserError
 
 Deepspeed = Literal["none", "zero1", "zero2", "zero3"]
 
@@ -123,3 +124,12 @@ class TrainConfig(Section):
     lora: LoraConfig | None = None
     """Adapters; null trains all weights."""
     save: SaveConfig = SaveConfig()
+
+    def __post_init__(self) -> None:
+        if self.rollout.temperature == 0:
+            fix = "use a number above 0, such as 0.7"
+            raise UserError("rollout.temperature = 0 makes all rollouts of a problem the same, and their vote empty", fix=fix)
+        if self.save.every < 1:
+            raise UserError(f"save.every = {self.save.every} is no number of steps", fix="use 1 or more")
+        if self.save.total_limit is not None and self.save.total_limit < 1:
+            raise UserError(f"save.total_limit = {self.save.total_limit} keeps nothing", fix="use 1 or more, or null")

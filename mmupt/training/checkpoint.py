@@ -105,8 +105,16 @@ def publish(root: Path, step: int) -> None:
 
 
 def keep_newest(root: Path, limit: int | None) -> None:
-    """Delete the oldest whole checkpoints until `limit` are left. Called after a new one is in place; the newest always stays."""
+    """Delete the oldest whole checkpoints until `limit` are left; the newest always stays.
+
+    Called after a new one is in place and once before a run goes on, to end what a kill interrupted.
+    """
+    for leftover in root.glob(".step-*.old"):
+        shutil.rmtree(leftover, ignore_errors=True)
     if limit is None:
         return
     for folder in step_folders(root)[: -max(1, limit)]:
-        shutil.rmtree(folder, ignore_errors=True)
+        # Renamed first: a folder that is half deleted must not look like a checkpoint.
+        doomed = folder.with_name(f".{folder.name}.old")
+        folder.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)

@@ -117,6 +117,7 @@ def _resume(root: Path, trainer: Trainer, logs: TrainingLogs | None) -> int:
     trainer.ranks.barrier()
     if logs is not None:
         logs.roll_back({} if state is None else state.log_sizes)
+        checkpoint.keep_newest(root, trainer.config.save.total_limit)
     if found is None or state is None:
         return 0
     trainer.engine.load(found)

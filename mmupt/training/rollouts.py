@@ -1,9 +1,10 @@
 """Rollouts from the policy as it is now: whole groups, n = G for each prompt, from the sampler that the recipe names.
 
-transformers samples from the live weights. Another engine cannot see them: the weights are written to a folder aside and a fresh engine is
-started on it, once for each step.
+transformers (and auto, here) samples from the live weights. Another engine cannot see them: the weights are written to a folder aside and a
+fresh engine is started on it, once for each step.
 """
 
+import copy
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +14,10 @@ from torch import nn
 from transformers import ProcessorMixin
 
 from mmupt import sampling
+from mmupt.config.sampling import RolloutConfig
 from mmupt.config.train import TrainConfig
 from mmupt.sampling.protocol import Sampler, SamplingParams, derive_seed
-from mmupt.sampling.transformers import TransformersSampler
+from mmupt.sampling.transformers import BATCH_SIZE, TransformersSampler
 from mmupt.training.engine import Engine
 from mmupt.training.groups import check_whole
 from mmupt.types import Prompt, Rollout
@@ -36,7 +38,7 @@ def roll_out(
         seed=config.seed,
     )
     seeds = [derive_seed(config.seed, "rollout", step, prompt.id) for prompt in prompts]
-    with engine.whole() as model, _sampler(model, processor, settings.engine) as sampler:
+    with engine.whole() as model, _sampler(model, processor, settings) as sampler:
         groups = sampler.sample(prompts, params, seeds)
     for prompt, group in zip(prompts, groups, strict=True):
         check_whole(group, prompt.id, config.group_size)
@@ -44,13 +46,13 @@ def roll_out(
 
 
 @contextmanager
-def _sampler(model: nn.Module, processor: ProcessorMixin, engine: str) -> Iterator[Sampler]:
-    if engine in LIVE:
-        yield TransformersSampler.around(model, processor)
+def _sampler(model: nn.Module, processor: ProcessorMixin, settings: RolloutConfig) -> Iterator[Sampler]:
+    if settings.engine in LIVE:
+        yield TransformersSampler.around(model, processor, batch_size=settings.batch_size or BATCH_SIZE)
         return
     with tempfile.TemporaryDirectory(prefix="mmupt-policy-") as scratch:
         write_policy(model, processor, Path(scratch))
-        sampler = sampling.open(engine, scratch)
+        sampler = sampling.open_configured(settings, scratch)
         try:
             yield sampler
         finally:
@@ -59,8 +61,6 @@ def _sampler(model: nn.Module, processor: ProcessorMixin, engine: str) -> Iterat
 
 def write_policy(model: nn.Module, processor: ProcessorMixin, folder: Path) -> None:
     """The policy as an ordinary model folder; adapters are added into a copy of the weights."""
-    import copy
-
     whole = copy.deepcopy(model).merge_and_unload() if hasattr(model, "merge_and_unload") else model
     whole.save_pretrained(folder)
     processor.save_pretrained(folder)
