@@ -5,7 +5,8 @@ Problem -> Prompt -> Rollout -> Answer -> Vote -> reward, and on a benchmark Rol
 This module imports only the standard library, so that any room may import it.
 
 Axis suffixes for nested sequences and tensors, used everywhere: ``_P`` problems, ``_G`` completions of one problem's
-group, ``_T`` tokens of one completion, ``_L`` packed length. ``rewards_P_G[p][g]`` is the reward of completion g of problem p.
+group, ``_T`` tokens of one completion, ``_L`` packed length. ``rewards_P_G[p][g]`` is the reward of completion g of
+problem p.
 """
 
 from collections.abc import Mapping
@@ -38,7 +39,7 @@ class Problem:
     choices: tuple[str, ...] = ()
     """Texts of the choices in order (A, B, ...); empty for a free-form question."""
     answer: str | None = None
-    """The gold answer (for multiple choice: letter or text). None after `without_answer`, and wherever no label is known."""
+    """The gold answer (for multiple choice: letter or text). None where it is masked, and where no label is known."""
     answer_type: str | None = None
     """What the gold is, where the data says so: "integer", "float", "text", "list", "expression"."""
     precision: int | None = None
@@ -56,7 +57,7 @@ class Prompt:
     id: str
     """Id of the problem."""
     messages: tuple[Mapping[str, JsonValue], ...]
-    """Chat-template messages; a user message's content is a list of {"type": "image"} and {"type": "text", "text": ...}."""
+    """Chat-template messages; a user's content is a list of {"type": "image"} and {"type": "text", "text": ...}."""
     images: tuple[ImageRef, ...] = ()
     """One picture for each {"type": "image"}, in order."""
 
@@ -73,7 +74,7 @@ class Rollout:
     token_ids: tuple[int, ...]
     """Completion tokens, the end-of-turn token included when there is one."""
     logprobs: tuple[float, ...]
-    """Natural log-probability of each token under the sampling model at temperature 1, or () when the sampler has none."""
+    """Natural log-probability of each token under the sampling model at temperature 1; () when the sampler has none."""
     finish_reason: FinishReason
     """"length" means truncated at max_tokens: such a completion abstains."""
     seed: int
@@ -89,7 +90,7 @@ class Answer:
     text: str | None
     """The extracted answer as written; None means that the completion abstains."""
     reason: str
-    """Where the answer was found ("box", "tag", "phrase"), or why there is none ("no-box", "empty-box", "truncated", ...)."""
+    """Where the answer was found ("box", "tag", "phrase"), or why there is none ("no-box", "truncated", ...)."""
 
 
 @dataclass(frozen=True, slots=True)
