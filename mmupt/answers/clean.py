@@ -107,6 +107,8 @@ def _restored(found: re.Match[str]) -> str:
 
 def _unwrapped(text: str) -> str:
     text = text.strip().rstrip(";,").strip()
+    if text.endswith("\\") and not text.endswith("\\\\"):
+        text = text[:-1]  # what is left of a space command such as `\,`
     if text.endswith(".") and not text.endswith((r"\right.", "..")):
         text = text[:-1]
     for left, right in _DELIMITERS:

@@ -1,8 +1,9 @@
 """A response -> its final answer, or an abstention with the reason.
 
 The order: what follows the last </think> (an unclosed one abstains); the last non-empty box (boxes joined by a comma,
-"and" or "or" are one answer); the last <answer>; a phrase that declares an answer; else no answer. A last box that is
-cut off abstains, whatever came before it: the model was changing its mind. A truncated response abstains always.
+"and" or "or" are one answer); the last <answer>; a phrase that declares an answer; a response that is nothing but an
+answer; else none. A last box that is cut off abstains, whatever came before it: the model was changing its mind. A
+truncated response abstains always.
 """
 
 import re
@@ -12,7 +13,7 @@ from mmupt.answers.boxes import Box, boxes
 from mmupt.answers.choices import letter_of
 from mmupt.answers.clean import BROKEN, INVISIBLE, tidy
 from mmupt.answers.limits import ANSWER, RESPONSE
-from mmupt.answers.phrases import phrase
+from mmupt.answers.phrases import bare, phrase
 from mmupt.types import Answer
 
 _PLACEHOLDER = re.compile(
@@ -91,5 +92,8 @@ def _tagged(text: str) -> Answer | None:
 
 
 def _said(text: str, choices: Sequence[str]) -> Answer:
-    said = phrase(INVISIBLE.sub("", text), choices)
-    return Answer(None, "no-answer") if said is None else Answer(said, "phrase")
+    text = INVISIBLE.sub("", text)
+    said, alone = phrase(text, choices), bare(text, choices)
+    if said is not None:
+        return Answer(said, "phrase")
+    return Answer(None, "no-answer") if alone is None else Answer(alone, "bare")

@@ -48,7 +48,6 @@ class _Worker:
         package_root = str(Path(__file__).resolve().parents[2])
         inherited = os.environ.get("PYTHONPATH")
         path = package_root if not inherited else os.pathsep.join([package_root, inherited])
-        self.owner = os.getpid()
         self.process = subprocess.Popen(
             [sys.executable, "-c", "from mmupt.answers.latex_worker import main; main()"],
             stdin=subprocess.PIPE,
@@ -97,18 +96,22 @@ def _asked(texts: list[str]) -> str | bool | None:
 
 
 def _taken() -> _Worker:
-    """An idle worker of this very process (a fork inherits its parent's, which are not its to use), or a new one."""
-    while _idle:
-        with suppress(IndexError):
-            worker = _idle.pop()
-            if worker.owner == os.getpid():
-                return worker
+    with suppress(IndexError):
+        return _idle.pop()
     return _Worker()
+
+
+def _forget() -> None:
+    """A fork starts with no workers: its parent's are not its to use."""
+    global _slots
+    _idle.clear()
+    _slots = threading.BoundedSemaphore(WORKERS)
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 @atexit.register
 def _end() -> None:
     while _idle:
-        worker = _idle.pop()
-        if worker.owner == os.getpid():
-            worker.close()
+        _idle.pop().close()

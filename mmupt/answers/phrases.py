@@ -1,4 +1,4 @@
-"""Answers that are declared in words, where there is no box: a few narrow phrases, the last one wins.
+"""Answers without a box: declared in words by a few narrow phrases (the last one wins), or the whole of the response.
 
 "The answer is 12", "the correct option is C", "Answer: 5", "#### 36", "故选：C". What follows must be a value, a choice
 or a word or two; a negation, a refusal or a clause is no answer. There is no fallback to the last number.
@@ -11,14 +11,18 @@ from mmupt.answers.choices import letter_of
 from mmupt.answers.clean import tidy
 from mmupt.answers.reader import read
 
+BARE = 80
+"""Characters of a response that may be nothing but an answer."""
+
 _DECLARED = re.compile(
     r"(?:\b(?:the|my|our|final|correct|right|best)\s+(?:(?:final|correct|right|best)\s+)?answer(?:\s+(?:choice|option))?"
-    r"|\b(?:correct|right|best)\s+(?:answer|option|choice)|(?:^|[\n*#])\s*(?:final\s+)?answer|答案|正确选项)"
-    r"[*_]{0,3}\s*(?:is|would be|must be|should be|=|[:：是为])[ \t*:：]{0,5}(?=(?P<rest>[^\n]{1,300}))"
+    r"|\b(?:correct|right|best)\s+(?:answer|option|choice)|(?:^|[\n*#<.])\s*(?:final\s+)?answer|答案|正确选项)"
+    r"[*_>]{0,3}\s*(?:is|would be|must be|should be|=|[:：是为])[ \t*:：]{0,5}(?=(?P<rest>[^\n]{1,300}))"
     r"|(?:^|\n)####[ \t]{1,3}(?P<hash>[^\n#]{1,100})"
     r"|(?<!不)选择?\s*[:：]?\s*(?P<pick>[A-Z])(?![A-Za-z])",
     re.IGNORECASE,
 )
+_POINTED = re.compile(r"<{1,2}([^<>]*)>{1,2}")
 _END = re.compile(
     r"\.(?=\s|\*|$)|[。；;!?！？]|,?\s+(?:since|because|as|which|where|so|not|but|and not|rather than|instead of)\s|，"
 )
@@ -31,6 +35,17 @@ _NO_ANSWER = re.compile(
 )
 _FILLER_WORDS = "in the a an that this these to as at on of below above shown given by with from it is are i we you"
 _FILLERS = frozenset(_FILLER_WORDS.split())
+
+
+def bare(text: str, choices: Sequence[str]) -> str | None:
+    """A response that is nothing but an answer, on one line: a choice, or a value that is no prose; else None."""
+    said = tidy(text) if len(text) <= BARE else ""
+    if not said or "\n" in said:
+        return None
+    if choices:
+        return said if letter_of(said, choices) else None
+    reading = read(said)
+    return said if reading is not None and reading.kind not in ("text", "latex") else None
 
 
 def phrase(text: str, choices: Sequence[str]) -> str | None:
@@ -56,7 +71,9 @@ def _sentence(rest: str) -> str:
     if formula:
         return tidy(formula[1])
     end = _END.search(rest)
-    return tidy((rest[: end.start()] if end else rest).rstrip("* "))
+    said = tidy((rest[: end.start()] if end else rest).rstrip("* "))
+    pointed = _POINTED.fullmatch(said)
+    return tidy(pointed[1]) if pointed else said
 
 
 def _is_answer(text: str, choices: Sequence[str]) -> bool:

@@ -138,3 +138,16 @@ def test_keys_do_not_depend_on_the_process():
     environment = {**os.environ, "PYTHONHASHSEED": "77"}
     printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
     assert printed.stdout.strip() == str([canonical_key(text) for text in texts])
+
+
+def test_a_fork_starts_workers_of_its_own():
+    before = worker_pids()
+    child = os.fork()
+    if child == 0:
+        mine = latex_key("\\sum_{n=1}^{12} n") == "number:78" and not set(before) & set(worker_pids())
+        for worker in worker_pids():
+            os.kill(worker, 9)
+        os._exit(0 if mine else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert latex_key("\\sum_{n=1}^{13} n") == "number:91"
+    assert set(worker_pids()) == set(before)

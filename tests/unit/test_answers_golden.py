@@ -68,7 +68,13 @@ def test_an_abstention_tells_its_reason(response, reason):
 
 
 @pytest.mark.parametrize(
-    ("response", "reason"), [("\\boxed{5}", "box"), ("<answer>5</answer>", "tag"), ("The answer is 5.", "phrase")]
+    ("response", "reason"),
+    [
+        ("\\boxed{5}", "box"),
+        ("<answer>5</answer>", "tag"),
+        ("The answer is 5.", "phrase"),
+        ("5", "bare"),
+    ],
 )
 def test_an_answer_tells_where_it_was_found(response, reason):
     assert (extract(response).text, extract(response).reason) == ("5", reason)
