@@ -8,24 +8,6 @@ from mmupt.merging.architecture import Architecture
 from mmupt.merging.recognise import Recognised
 from mmupt.merging.weights import Renamed, Safetensors, Weights
 from mmupt.merging.zero import open_zero
-from mmupt.sampling.models import resolve_model
-
-_SIDE_FILES = ["*.json", "*.txt", "*.jinja", "tokenizer.model"]
-
-
-def base_folder(name: str | None, *, with_weights: bool) -> Path | None:
-    """The base model's folder on this machine; a hub id is fetched only when its weights are needed."""
-    if name is None:
-        return None
-    try:
-        path = Path(resolve_model(name))
-    except UserError:
-        if with_weights:
-            raise
-        return None  # moved since; a checkpoint with all weights brings its own files
-    if path.is_dir():
-        return path
-    return _fetched(name, with_weights)
 
 
 def open_weights(folder: Path, kind: Recognised, model: Architecture, base: Path | None) -> Weights:
@@ -55,18 +37,3 @@ def _named(weights: Weights, model: Architecture) -> Weights:
 def _folded(base: Weights, adapters: Weights, folder: Path, model: Architecture) -> Weights:
     factors = lora.adapter(adapters, folder / "adapter_config.json", model.memory_names())
     return lora.Folded(base, factors)
-
-
-def _fetched(name: str, with_weights: bool) -> Path | None:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    patterns = [*_SIDE_FILES, "*.safetensors"] if with_weights else _SIDE_FILES
-    try:
-        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=not with_weights))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        if not with_weights:
-            return None
-        raise UserError(
-            "the base model cannot be fetched", where=f"model {name}", fix="name a folder with --set base=MODEL"
-        ) from error

@@ -13,7 +13,6 @@ from mmupt.disk import write_atomic
 from mmupt.errors import UserError
 from mmupt.merging.weights import Weights
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _CODES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
 
 

@@ -1,0 +1,54 @@
+"""Runs -> one report, and a report -> its three files."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmupt.disk import write_atomic
+from mmupt.reporting.blocks import Block, Report, as_json
+from mmupt.reporting.comparison import comparison_blocks
+from mmupt.reporting.markdown import markdown
+from mmupt.reporting.page import html
+from mmupt.reporting.provenance import provenance_blocks
+from mmupt.reporting.questions import evaluated_questions, trained_questions
+from mmupt.reporting.runs import Run, Scored
+from mmupt.reporting.scores import score_blocks
+from mmupt.reporting.synthesis import synthesis_blocks
+from mmupt.reporting.training import training_blocks
+
+
+def report_of(title: str, runs: Sequence[Run], evaluations: Sequence[Scored]) -> Report:
+    """Scores first, then what led to them: questions and answers, training, synthesis, provenance."""
+    questions = evaluated_questions(evaluations)
+    shown: list[Block] = [] if questions is None else [questions]
+    trained = [run for run in runs if run.stage == "train"]
+    if questions is None:
+        shown = [trained_questions(run) for run in trained]
+    blocks = [
+        *score_blocks(evaluations),
+        *shown,
+        *training_blocks(trained),
+        *synthesis_blocks([run for run in runs if run.stage == "synthesize"]),
+        *provenance_blocks(runs, evaluations),
+    ]
+    return Report(title, tuple(blocks))
+
+
+def report_of_two(before: Scored, after: Scored) -> Report:
+    """What changed between two evaluations."""
+    questions = evaluated_questions([before, after])
+    cards = [] if questions is None else [questions]
+    blocks = [*comparison_blocks(before, after), *cards, *provenance_blocks([before.run, after.run], [before, after])]
+    return Report(f"{before.label} and {after.label}", tuple(blocks))
+
+
+def write(report: Report, folder: Path, name: str = "report") -> list[Path]:
+    """NAME.json, NAME.md and NAME.html."""
+    texts = {
+        "json": json.dumps(as_json(report), indent=1, ensure_ascii=False) + "\n",
+        "md": markdown(report),
+        "html": html(report),
+    }
+    for suffix, text in texts.items():
+        write_atomic(folder / f"{name}.{suffix}", text.encode("utf-8", errors="replace"))
+    return [folder / f"{name}.{suffix}" for suffix in texts]

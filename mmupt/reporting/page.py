@@ -1,0 +1,109 @@
+"""A report -> one HTML file that needs no other file and runs no script. Everything that a model said is escaped."""
+
+import base64
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from mmupt.reporting.blocks import (
+    Answers,
+    Block,
+    Heading,
+    Intervals,
+    Paragraph,
+    Plot,
+    Question,
+    Questions,
+    Report,
+    Table,
+    Tally,
+)
+from mmupt.reporting.style import CSS
+
+_HEAD = (
+    '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+    '<meta name="color-scheme" content="light dark">'
+)
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_FOOTER = "A thick border marks the answer that won the vote; green is right. Made by mmupt."
+
+
+def html(report: Report) -> str:
+    """The whole page."""
+    title = escape(report.title)
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+    head = f"<head>{_HEAD}{policy}<title>{title}</title><style>{CSS}</style></head>"
+    body = "\n".join(_blocks(report.blocks))
+    page = f"<body><main><h1>{title}</h1>\n{body}\n<footer>{_FOOTER}</footer></main></body>"
+    return f'<!doctype html>\n<html lang="en">{head}\n{page}</html>\n'
+
+
+def _blocks(blocks: Sequence[Block]) -> Iterator[str]:
+    """Neighbouring plots share a grid."""
+    plots: list[str] = []
+    for block in blocks:
+        if plots and not isinstance(block, Plot):
+            yield f'<div class="plots">{"".join(plots)}</div>'
+            plots = []
+        if isinstance(block, Plot):
+            plots.append(_plot(block))
+        else:
+            yield _block(block)
+    if plots:
+        yield f'<div class="plots">{"".join(plots)}</div>'
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Heading):
+        return f"<h2>{escape(block.text)}</h2>"
+    if isinstance(block, Paragraph):
+        return f"<p>{escape(block.text)}</p>"
+    if isinstance(block, Table):
+        return _table(block)
+    if isinstance(block, Intervals):
+        from mmupt.reporting.plots import intervals_svg
+
+        return f'<h3>{escape(block.caption)}</h3><figure class="wide">{intervals_svg(block)}</figure>'
+    if isinstance(block, Questions):
+        cards = "\n".join(_card(card) for card in block.cards)
+        return f'<h3>{escape(block.caption)}</h3>\n<div class="cards">{cards}</div>'
+    return _plot(block)
+
+
+def _plot(block: Plot) -> str:
+    from mmupt.reporting.plots import plot_svg
+
+    return f"<figure>{plot_svg(block)}</figure>"
+
+
+def _table(block: Table) -> str:
+    head = "".join(f"<th>{escape(column)}</th>" for column in block.columns)
+    rows = "".join(f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>\n" for row in block.rows)
+    caption = f"<caption>{escape(block.caption)}</caption>"
+    return f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table></div>'
+
+
+def _cell(cell: object) -> str:
+    return "" if cell is None else escape(f"{cell:g}" if isinstance(cell, float) else str(cell))
+
+
+def _card(card: Question) -> str:
+    pictures = "".join(
+        f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">' for png in card.pictures
+    )
+    gold = "" if card.gold is None else f'<div class="who">gold: {escape(card.gold)}</div>'
+    note = f'<div class="who">{escape(card.note)}</div>' if card.note else ""
+    answers = "".join(_answers(each) for each in card.answers)
+    question = f'<div class="question">{escape(card.text)}</div>'
+    return f'<div class="card">{pictures}<div class="id">{escape(card.id)}</div>{question}{gold}{note}{answers}</div>'
+
+
+def _answers(answers: Answers) -> str:
+    tallies = "".join(_tally(each) for each in answers.tallies)
+    example = f"<details><summary>one response</summary><pre>{escape(answers.example)}</pre></details>"
+    return f'<div class="who">{escape(answers.label)}</div><div>{tallies}</div>{example}'
+
+
+def _tally(tally: Tally) -> str:
+    shown = "no answer" if tally.answer is None else tally.answer
+    classes = f"tally {tally.mark}{' voted' if tally.voted else ''}"
+    return f'<span class="{classes}">{escape(shown)} \u00d7{tally.count}</span>'

@@ -1,0 +1,61 @@
+"""The report stage: a run, a pipeline or two evaluations in; report.html, .md and .json out, beside them."""
+
+import json
+from pathlib import Path
+
+from mmupt import console
+from mmupt.errors import UserError
+from mmupt.reporting.assemble import report_of, report_of_two, write
+from mmupt.reporting.runs import Run, Scored, open_run, scored
+from mmupt.reporting.scores import score_table
+from mmupt.types import JsonValue
+
+PIPELINE = "pipeline.json"
+
+
+def report(run: Path, other: Path | None = None) -> dict[str, JsonValue]:
+    """Report on one run or pipeline; with two runs, on what changed from the first to the second."""
+    if other is not None:
+        return _compare(run, other)
+    if (run / PIPELINE).is_file():
+        return report_pipeline(run)
+    one = open_run(run, run.resolve().name)
+    evaluations = scored(one, base=False) if one.stage == "evaluate" else []
+    return _told(write(report_of(one.label, [one], evaluations), run))
+
+
+def report_pipeline(folder: Path) -> dict[str, JsonValue]:
+    """The report of all stages, after one table of the scores."""
+    described = json.loads((folder / PIPELINE).read_bytes())
+    runs: list[Run] = []
+    evaluations: list[Scored] = []
+    for stage in described["stages"]:
+        if stage["use"] == "merge":
+            continue
+        run = open_run(folder / stage["name"], stage["label"])
+        runs.append(run)
+        if run.stage == "evaluate":
+            evaluations += scored(run, base=not stage["needs"])
+    if (table := score_table(evaluations)) is not None:
+        console.table(table.caption, table.columns, table.rows)
+    return _told(write(report_of(described["name"], runs, evaluations), folder))
+
+
+def _compare(run: Path, other: Path) -> dict[str, JsonValue]:
+    before, after = (_only(folder) for folder in (run, other))
+    files = write(report_of_two(before, after), other, "comparison")
+    console.say(files[1].read_text(encoding="utf-8"))
+    return _told(files)
+
+
+def _only(folder: Path) -> Scored:
+    found = scored(open_run(folder, folder.resolve().name), base=False)
+    if len(found) != 1:
+        fix = "name a run of mmupt eval with one benchmark"
+        raise UserError(f"holds {len(found)} evaluations", where=str(folder), fix=fix)
+    return found[0]
+
+
+def _told(files: list[Path]) -> dict[str, JsonValue]:
+    console.say("\n".join(str(file) for file in files))
+    return {"files": [file.name for file in files]}
