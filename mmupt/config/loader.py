@@ -81,6 +81,8 @@ def _nested(override: Override) -> dict[str, JsonValue]:
 
 
 def _decode(kind: type, value: object) -> object:
+    if kind is object:
+        return value
     if kind is Path and isinstance(value, str):
         return Path(value)
     raise TypeError(f"Expected `str`, got `{type(value).__name__}`")

@@ -26,6 +26,7 @@ class Recipe(Section):
     sampling: Sampling = Sampling()
     stages: tuple[Sampling, ...] = ()
     weights: dict[str, float] = msgspec.field(default_factory=dict)
+    notes: dict[str, object] = msgspec.field(default_factory=dict)
 
 
 @pytest.fixture
@@ -71,9 +72,10 @@ def test_null_takes_a_setting_back(recipe):
 
 
 def test_lists_of_sections_and_open_tables_come_through(recipe):
-    config = load(Recipe, recipe, ["stages=[{samples=2}, {}]", "weights.hard=0.5"])
+    config = load(Recipe, recipe, ["stages=[{samples=2}, {}]", "weights.hard=0.5", "notes.a.b=[1]"])
     assert [stage.samples for stage in config.stages] == [2, 10]
     assert config.weights == {"hard": 0.5}
+    assert config.notes == {"a": {"b": [1]}}
 
 
 def test_one_table_of_a_larger_file_can_be_read(tmp_path):
