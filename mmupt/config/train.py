@@ -42,7 +42,8 @@ class UpdateConfig(Section):
     dual_clip: float = 3.0
     """Largest ratio for a negative advantage."""
     kl_coefficient: float = 0.01
-    """Weight of the k3 KL to the untrained model; 0 keeps no reference at all and leaves out groups whose advantages are all zero."""
+    """Weight of the k3 KL to the untrained model; 0 keeps no reference at all and leaves out groups whose advantages
+    are all zero."""
     loss_type: Literal["bnpo", "dapo", "grpo", "dr_grpo"] = "bnpo"
     """How token losses are averaged: bnpo is the mean over the tokens of a micro-batch, then over micro-batches."""
     micro_batch_size: int = 4
@@ -50,7 +51,8 @@ class UpdateConfig(Section):
     pack_tokens: int = 16384
     """Most tokens that go through the model at once, padding included; one group always goes."""
     layout: Literal["auto", "shared_prefix", "repeated"] = "auto"
-    """shared_prefix runs a group's prompt and pictures once; auto takes it for every model class that it was checked with."""
+    """shared_prefix runs a group's prompt and pictures once; auto takes it for every model class that it was checked
+    with."""
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass instead of holding them."""
 
@@ -103,13 +105,15 @@ class TrainConfig(Section):
     steps: int | None = None
     """Batches of rollouts in all; null: as many as the epochs hold."""
     ranks: int = 1
-    """Processes on this machine; more than one are started by torchrun. Ignored under a launcher, whose WORLD_SIZE counts."""
+    """Processes on this machine; more than one are started by torchrun. Ignored under a launcher, whose WORLD_SIZE
+    counts."""
     deepspeed: Deepspeed = "zero2"
     """DeepSpeed's ZeRO stage; "none" trains in one process of plain torch."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the model is trained."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Numbers of the forward pass: auto is bfloat16 on a GPU, float32 on the CPU. The optimiser's weights are float32 in either case."""
+    """Numbers of the forward pass: auto is bfloat16 on a GPU, float32 on the CPU. The optimiser's weights are float32
+    in either case."""
     threads: int = 1
     """Threads of each process on the CPU. A fixed number makes sums, and so the weights, repeatable to the bit."""
     freeze_vision: bool = False
@@ -128,7 +132,9 @@ class TrainConfig(Section):
     def __post_init__(self) -> None:
         if self.rollout.temperature == 0:
             fix = "use a number above 0, such as 0.7"
-            raise UserError("rollout.temperature = 0 makes all rollouts of a problem the same, and their vote empty", fix=fix)
+            raise UserError(
+                "rollout.temperature = 0 makes all rollouts of a problem the same, and their vote empty", fix=fix
+            )
         if self.save.every < 1:
             raise UserError(f"save.every = {self.save.every} is no number of steps", fix="use 1 or more")
         if self.save.total_limit is not None and self.save.total_limit < 1:

@@ -1,6 +1,8 @@
-"""The training stage: settings in, a run directory with checkpoints out. It wires and starts; all the work is done in `training`.
+"""The training stage: settings in, a run directory with checkpoints out. It wires and starts; all the work is done in
+`training`.
 
-Under a launcher (WORLD_SIZE above 1) this process is one rank of many. Without one, `ranks` above 1 makes it start them itself and wait.
+Under a launcher (WORLD_SIZE above 1) this process is one rank of many. Without one, `ranks` above 1 makes it start them
+itself and wait.
 """
 
 import json
@@ -51,7 +53,13 @@ def check(config: TrainConfig, ranks: int) -> BatchShape:
     if config.deepspeed == "none" and ranks > 1:
         fix = "set deepspeed to zero2, or ranks to 1"
         raise UserError(f"plain torch trains in one process, not in {ranks}", where="deepspeed", fix=fix)
-    shape = (config.problems_per_step, config.group_size, config.updates_per_step, ranks, config.update.micro_batch_size)
+    shape = (
+        config.problems_per_step,
+        config.group_size,
+        config.updates_per_step,
+        ranks,
+        config.update.micro_batch_size,
+    )
     return BatchShape(*shape)
 
 

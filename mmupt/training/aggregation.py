@@ -1,8 +1,9 @@
 """How token losses become one number: a weight for each token of each completion, from lengths alone.
 
-The loss of an update is the sum over its tokens of weight x token loss. The weights are fixed before anything runs, over the completions
-of the whole update in training order and over all ranks. So neither the number of ranks, nor how groups are packed to run, nor leaving out
-groups whose loss is zero changes the loss. Names and definitions are trl's `loss_type`:
+The loss of an update is the sum over its tokens of weight x token loss. The weights are fixed before anything runs,
+over the completions of the whole update in training order and over all ranks. So neither the number of ranks, nor how
+groups are packed to run, nor leaving out groups whose loss is zero changes the loss. Names and definitions are trl's
+`loss_type`:
 
 bnpo      mean over the tokens of a micro-batch, then mean over micro-batches (what EasyR1 and MM-UPT do)
 dapo      mean over all tokens of the update (arXiv 2503.14476)
@@ -14,7 +15,8 @@ from collections.abc import Sequence
 
 
 def token_weights(lengths_C: Sequence[int], loss_type: str, micro_batch_size: int, max_tokens: int) -> list[float]:
-    """For each completion of an update the weight of each of its tokens. `lengths_C`: tokens of each completion, training order."""
+    """For each completion of an update the weight of each of its tokens. `lengths_C`: tokens of each completion,
+    training order."""
     total = len(lengths_C)
     if loss_type == "bnpo":
         return _micro_batch_mean(lengths_C, micro_batch_size)

@@ -1,4 +1,5 @@
-"""A configuration -> everything that trains: model, adapters, engine, layout, reference. Nothing is trained or written here."""
+"""A configuration -> everything that trains: model, adapters, engine, layout, reference. Nothing is trained or written
+here."""
 
 import os
 from collections.abc import Callable
@@ -6,7 +7,7 @@ from functools import partial
 
 import torch
 import transformers
-from transformers import PreTrainedModel, ProcessorMixin
+from transformers import PreTrainedModel
 
 from mmupt import console
 from mmupt.config.train import TrainConfig, UpdateConfig
@@ -26,7 +27,8 @@ from mmupt.training.update import Layout, Updater
 
 
 def prepare_device(config: TrainConfig) -> torch.device:
-    """This rank's device, and this process made ready: a fixed number of threads and deterministic kernels make sums repeatable."""
+    """This rank's device, and this process made ready: a fixed number of threads and deterministic kernels make sums
+    repeatable."""
     torch.set_num_threads(config.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     transformers.utils.logging.disable_progress_bar()
@@ -102,7 +104,9 @@ def _layout(model: PreTrainedModel, settings: UpdateConfig) -> Layout:
 def _engine(policy: PreTrainedModel, config: TrainConfig, ranks: Ranks) -> Engine:
     if config.deepspeed == "none":
         if ranks.size > 1:
-            raise UserError("plain torch trains in one process", where="deepspeed", fix="set deepspeed to zero2, or ranks to 1")
+            raise UserError(
+                "plain torch trains in one process", where="deepspeed", fix="set deepspeed to zero2, or ranks to 1"
+            )
         return PlainEngine(policy, config.update)
     try:
         from mmupt.training.engine_deepspeed import DeepSpeedEngine

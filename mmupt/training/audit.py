@@ -1,7 +1,8 @@
-"""How often the vote is right: the one place of a label-free run where gold answers are, and it only ever hands out numbers.
+"""How often the vote is right: the one place of a label-free run where gold answers are, and it only ever hands out
+numbers.
 
-It reads the golds by itself, after a step's rewards have been given out and its updates made; no other part of training is given this object
-or anything that came from it but the row for audit.jsonl and the tracker.
+It reads the golds by itself, after a step's rewards have been given out and its updates made; no other part of training
+is given this object or anything that came from it but the row for audit.jsonl and the tracker.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,9 @@ class Audit:
     @classmethod
     def of(cls, spec: str) -> "Audit":
         """The golds of a problem set; a set that has none is a UserError."""
-        golds = {problem.id: problem for problem in problems.load(spec, answers=True).problems if problem.answer is not None}
+        golds = {
+            problem.id: problem for problem in problems.load(spec, answers=True).problems if problem.answer is not None
+        }
         if not golds:
             raise UserError("there is no gold answer to audit with", where=spec, fix="leave --audit out")
         return cls(golds)
@@ -33,7 +36,10 @@ class Audit:
         known = [record for record in records if record.problem_id in self._golds]
         labels = [self._right(record, record.label) for record in known]
         samples = [self._right(record, answer) for record in known for answer in record.answers_G]
-        return {"vote_accuracy": sum(labels) / max(1, len(labels)), "sample_accuracy": sum(samples) / max(1, len(samples))}
+        return {
+            "vote_accuracy": sum(labels) / max(1, len(labels)),
+            "sample_accuracy": sum(samples) / max(1, len(samples)),
+        }
 
     def _right(self, record: GroupRecord, answer: str | None) -> bool:
         gold = self._golds[record.problem_id]

@@ -1,23 +1,29 @@
 """The checkpoint format, and the rules for its folder.
 
-A run directory holds `checkpoints/step-<N>/`, N being the number of finished steps (one step = one batch of rollouts). A folder is
-written aside and renamed, so a folder of that name is always whole. Three shapes, told apart by `state.json`:
+A run directory holds `checkpoints/step-<N>/`, N being the number of finished steps (one step = one batch of rollouts).
+A folder is written aside and renamed, so a folder of that name is always whole. Three shapes, told apart by
+`state.json`:
 
-plain, all weights   config.json, generation_config.json, model*.safetensors, optimizer.pt: an ordinary Hugging Face folder
-plain, LoRA          adapter_config.json, adapter_model.safetensors, optimizer.pt: an ordinary peft folder; `model` names its base
-deepspeed            config.json (with LoRA also adapter_config.json), and `deepspeed/` as `engine.save_checkpoint(tag="deepspeed")` wrote it:
-                     mp_rank_00_model_states.pt (ZeRO-1/2), zero_pp_rank_<R>_mp_rank_00_{model,optim}_states.pt
+plain, all weights   an ordinary Hugging Face folder: config.json, generation_config.json, model*.safetensors;
+                     and optimizer.pt
+plain, LoRA          an ordinary peft folder: adapter_config.json, adapter_model.safetensors (`model` names its base);
+                     and optimizer.pt
+deepspeed            config.json (with LoRA also adapter_config.json), and `deepspeed/` as
+                     `engine.save_checkpoint(tag="deepspeed")` wrote it: mp_rank_00_model_states.pt (ZeRO-1/2),
+                     zero_pp_rank_<R>_mp_rank_00_{model,optim}_states.pt
 
 Each of them also holds the processor's files (tokenizer, chat template, image processor) and `state.json`:
 
-    {"format": "mmupt-checkpoint-1", "kind": "plain" | "deepspeed", "zero_stage": 0 | 1 | 2 | 3, "world_size": 2, "step": 40,
+    {"format": "mmupt-checkpoint-1", "kind": "plain" | "deepspeed", "zero_stage": 0 | 1 | 2 | 3, "world_size": 2,
+     "step": 40,
      "model": "Qwen/Qwen2.5-VL-7B-Instruct", "lora": null | {"rank": 8, "alpha": 16, "target_modules": ["q_proj", ...]},
      "log_sizes": {"metrics.jsonl": 10240, ...}}
 
-Under DeepSpeed the keys of the module are those of the model in memory (`model.language_model.*`, `model.visual.*`, `lm_head.*`), with
-LoRA behind the prefix `base_model.model.`. optimizer.pt loads with `weights_only=True`; DeepSpeed's own files are pickles.
-`log_sizes` are the byte sizes of the run's logs at that step: a resumed run cuts them back to these sizes before it goes on.
-Data order, sampling seeds and the random state of each step are pure functions of the seed and the step, so nothing of them is stored.
+Under DeepSpeed the keys of the module are those of the model in memory (`model.language_model.*`, `model.visual.*`,
+`lm_head.*`), with LoRA behind the prefix `base_model.model.`. optimizer.pt loads with `weights_only=True`; DeepSpeed's
+own files are pickles. `log_sizes` are the byte sizes of the run's logs at that step: a resumed run cuts them back to
+these sizes before it goes on. Data order, sampling seeds and the random state of each step are pure functions of the
+seed and the step, so nothing of them is stored.
 """
 
 import json
@@ -74,7 +80,9 @@ def read_state(folder: Path) -> State:
         shape = None if lora is None else LoraShape(lora["rank"], lora["alpha"], tuple(lora["target_modules"]))
         return State(lora=shape, **raw)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"not a checkpoint of mmupt train ({error})", where=str(folder), fix="name a checkpoints/step-N folder") from error
+        raise UserError(
+            f"not a checkpoint of mmupt train ({error})", where=str(folder), fix="name a checkpoints/step-N folder"
+        ) from error
 
 
 def step_folders(root: Path) -> list[Path]:

@@ -1,4 +1,5 @@
-"""The problems of a run: masked, checked against the model's chat template, and identified by a digest that no answer enters."""
+"""The problems of a run: masked, checked against the model's chat template, and identified by a digest that no answer
+enters."""
 
 from dataclasses import dataclass, replace
 

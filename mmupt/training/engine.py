@@ -18,7 +18,8 @@ class Engine(Protocol):
         """The policy to run forward: the model itself, or DeepSpeed's wrapper of it."""
 
     def backward(self, loss: Tensor, *, last: bool) -> None:
-        """Add the gradient of `loss`, this rank's part of a sum over ranks; `last` marks the last call before `step`."""
+        """Add the gradient of `loss`, this rank's part of a sum over ranks; `last` marks the last call before
+        `step`."""
 
     def step(self, learning_rate: float) -> float:
         """Clip, update, forget the gradient; the gradient's norm before clipping."""

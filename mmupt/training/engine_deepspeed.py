@@ -1,7 +1,8 @@
 """DeepSpeed's engine, ZeRO-1, 2 or 3, on CUDA or on the CPU over gloo.
 
-On the CPU two of its parts are left out: the shared-memory operator, which compiles for over a minute, and its own Adam, which compiles
-too. DeepSpeed has been seen to step aside in silence there; so the engine's class and the world it sees are asserted.
+On the CPU two of its parts are left out: the shared-memory operator, which compiles for over a minute, and its own
+Adam, which compiles too. DeepSpeed has been seen to step aside in silence there; so the engine's class and the world it
+sees are asserted.
 """
 
 import copy
@@ -24,7 +25,6 @@ from mmupt.training.checkpoint import DEEPSPEED_TAG
 from mmupt.training.distributed import Ranks
 from mmupt.training.policy import optimiser
 
-
 if not torch.cuda.is_available():
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
@@ -44,7 +44,8 @@ class DeepSpeedEngine:
         os.environ.setdefault("LOCAL_RANK", "0")  # it asks for a launcher's variable in a run of one process, too
         self.zero_stage = stage
         self._ranks = ranks
-        # Sampling from partitioned weights would gather them once for each token: sample from a copy that is refreshed instead.
+        # Sampling from partitioned weights would gather them once for each token: sample from a copy that is refreshed
+        # instead.
         self._copy = copy.deepcopy(model) if stage == 3 else None
         self._engine, *_ = deepspeed.initialize(
             model=model, optimizer=optimiser(model, settings), config=_config(settings, model, stage, ranks.size)
@@ -97,7 +98,8 @@ class DeepSpeedEngine:
 
 
 def _config(settings: UpdateConfig, model: PreTrainedModel | PeftModel, stage: int, ranks: int) -> dict[str, object]:
-    """Accumulation is steered by hand (`set_gradient_accumulation_boundary`), because the number of packs differs between updates."""
+    """Accumulation is steered by hand (`set_gradient_accumulation_boundary`), because the number of packs differs
+    between updates."""
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     # Buckets are allocated whole and anew: at their default of 2 GB a step of a small model takes seconds on the CPU.
     bucket = min(LARGEST_BUCKET, trained)

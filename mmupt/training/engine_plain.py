@@ -1,6 +1,7 @@
 """One process, plain torch: AdamW over float32 weights.
 
-The weights stay in float32 also where the forward pass runs in bfloat16 (autocast): a learning rate of 1e-6 would round away in bfloat16.
+The weights stay in float32 also where the forward pass runs in bfloat16 (autocast): a learning rate of 1e-6 would round
+away in bfloat16.
 """
 
 from collections.abc import Iterator
@@ -49,8 +50,11 @@ class PlainEngine:
         if isinstance(self._policy, PeftModel):
             set_peft_model_state_dict(self._policy, load_file(folder / "adapter_model.safetensors"))
         else:
-            # The names on disk differ from those in memory; only the model class maps one to the other, so load through it, strictly.
-            saved, report = type(self._policy).from_pretrained(folder, dtype=self._policy.dtype, output_loading_info=True)
+            # The names on disk differ from those in memory; only the model class maps one to the other, so load through
+            # it, strictly.
+            saved, report = type(self._policy).from_pretrained(
+                folder, dtype=self._policy.dtype, output_loading_info=True
+            )
             lost = sorted(report["missing_keys"]) + sorted(report["unexpected_keys"])
             assert not lost, f"{folder} does not hold this model: {lost[:3]}"
             self._policy.load_state_dict(saved.state_dict(), strict=True)

@@ -1,7 +1,8 @@
 """The contract of a group: G consecutive rollouts of one problem, whole, on one rank.
 
-A rank samples, scores and trains whole groups, so a vote never needs another rank's answers and comes out the same for any number of
-ranks. A batch shape that would break this is refused before anything starts, naming the setting to change.
+A rank samples, scores and trains whole groups, so a vote never needs another rank's answers and comes out the same for
+any number of ranks. A batch shape that would break this is refused before anything starts, naming the setting to
+change.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,9 @@ class BatchShape:
             raise UserError("one rollout cannot vote", where="group_size", fix="set group_size to 2 or more")
         self._divides("updates_per_step", self.updates_per_step, self.problems_per_step, "problems_per_step")
         per_update = self.problems_per_update
-        self._divides("ranks", self.ranks, per_update, "the problems of one update (problems_per_step / updates_per_step)")
+        self._divides(
+            "ranks", self.ranks, per_update, "the problems of one update (problems_per_step / updates_per_step)"
+        )
         rollouts = per_update * self.group_size
         self._divides("update.micro_batch_size", self.micro_batch_size, rollouts, "the rollouts of one update")
 
@@ -55,10 +58,14 @@ class BatchShape:
             return
         fits = [number for number in range(1, max(whole, 1) + 1) if whole % number == 0]
         nearest = min(fits, key=lambda number: abs(number - part))
-        raise UserError(f"{setting} = {part} does not divide {what} = {whole}", where=setting, fix=f"set {setting} to {nearest}")
+        raise UserError(
+            f"{setting} = {part} does not divide {what} = {whole}", where=setting, fix=f"set {setting} to {nearest}"
+        )
 
 
 def check_whole(group: Sequence[Rollout], problem_id: str, size: int) -> None:
     """Stop at once if a sampler handed back anything but `size` rollouts of this problem, in order."""
     if [(one.problem_id, one.index) for one in group] != [(problem_id, index) for index in range(size)]:
-        raise AssertionError(f"the sampler split the group of problem {problem_id}: {len(group)} rollouts for group_size {size}")
+        raise AssertionError(
+            f"the sampler split the group of problem {problem_id}: {len(group)} rollouts for group_size {size}"
+        )

@@ -1,4 +1,5 @@
-"""The clipped GRPO loss of MM-UPT over a flat vector of completion tokens (`_N`: tokens of some groups, group by group).
+"""The clipped GRPO loss of MM-UPT over a flat vector of completion tokens (`_N`: tokens of some groups, group by
+group).
 
     ratio_n = exp(logp_n - old_n)
     policy_n = -min(ratio_n A, clip(ratio_n, 1 - clip_low, 1 + clip_high) A)     GRPO, arXiv 2402.03300, eq. 3
@@ -6,8 +7,9 @@
     kl_n = exp(ref_n - logp_n) - (ref_n - logp_n) - 1                             k3, arXiv 2402.03300, eq. 4
     loss = sum_n weight_n (policy_n + kl_coefficient kl_n)                        weights: see `aggregation`
 
-MM-UPT (arXiv 2505.22453, section 3) takes A from the majority reward, normalised within the group; A comes in ready made.
-With one update for each batch of rollouts `old` is the detached log-prob itself: the ratio is 1 and only its gradient counts.
+MM-UPT (arXiv 2505.22453, section 3) takes A from the majority reward, normalised within the group; A comes in ready
+made. With one update for each batch of rollouts `old` is the detached log-prob itself: the ratio is 1 and only its
+gradient counts.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,9 @@
-"""The logs of a training run: metrics.jsonl (a row a step), rollouts.jsonl (a row a completion), with `--audit` audit.jsonl, and timings.jsonl.
+"""The logs of a training run: metrics.jsonl (a row a step), rollouts.jsonl (a row a completion), with `--audit`
+audit.jsonl, and timings.jsonl.
 
-The first three hold no time and are cut back to the sizes that a checkpoint noted before a resumed run goes on, so that a killed run's
-files end equal to an undisturbed one's, byte for byte. Times go to timings.jsonl, which keeps what every attempt took.
+The first three hold no time and are cut back to the sizes that a checkpoint noted before a resumed run goes on, so that
+a killed run's files end equal to an undisturbed one's, byte for byte. Times go to timings.jsonl, which keeps what every
+attempt took.
 """
 
 from collections.abc import Iterable, Mapping

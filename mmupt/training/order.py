@@ -1,7 +1,8 @@
 """Which problems each step trains on: a pure function of seed and step, so that a resumed run needs no stored order.
 
-The epochs are flattened into one index of steps. Each epoch is its own shuffle of the whole set, and holds as many whole steps as fit
-(the rest of that shuffle is left out, as loaders with drop_last do); so no step holds a problem twice.
+The epochs are flattened into one index of steps. Each epoch is its own shuffle of the whole set, and holds as many
+whole steps as fit (the rest of that shuffle is left out, as loaders with drop_last do); so no step holds a problem
+twice.
 """
 
 import hashlib

@@ -1,4 +1,5 @@
-"""The policy before training: weights, what of them is trained, the optimiser, and the frozen reference of the KL term."""
+"""The policy before training: weights, what of them is trained, the optimiser, and the frozen reference of the KL
+term."""
 
 import copy
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ def freeze_vision(model: PreTrainedModel) -> None:
 
 
 def with_lora(model: PreTrainedModel, settings: LoraConfig, *, vision: bool, seed: int) -> PeftModel:
-    """Adapters on the named linear layers; all other weights stay as they are. `vision`: adapt the vision tower as well."""
+    """Adapters on the named linear layers; all other weights stay as they are. `vision`: adapt the vision tower as
+    well."""
     torch.manual_seed(seed)
     names = [
         name
@@ -30,7 +32,9 @@ def with_lora(model: PreTrainedModel, settings: LoraConfig, *, vision: bool, see
         and name.rpartition(".")[2] in settings.target_modules
         and (vision or ".visual." not in f".{name}")
     ]
-    shape = PeftLora(r=settings.rank, lora_alpha=settings.alpha, lora_dropout=0.0, target_modules=names, task_type="CAUSAL_LM")
+    shape = PeftLora(
+        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=0.0, target_modules=names, task_type="CAUSAL_LM"
+    )
     adapted = get_peft_model(model, shape)
     assert isinstance(adapted, PeftModel)
     return adapted.eval()

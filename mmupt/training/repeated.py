@@ -1,7 +1,8 @@
 """The layout without sharing: every completion is its own row behind its own copy of the prompt and the pictures.
 
-Slower and larger than `shared_prefix` by up to G, and right for any image-text model that generates with the standard inputs: the
-fallback for a model class that `shared_prefix` was not checked against, and the yardstick that it is tested against.
+Slower and larger than `shared_prefix` by up to G, and right for any image-text model that generates with the standard
+inputs: the fallback for a model class that `shared_prefix` was not checked against, and the yardstick that it is tested
+against.
 """
 
 from collections.abc import Sequence

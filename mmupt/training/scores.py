@@ -1,7 +1,7 @@
 """What the update reads of the policy: one number for each completion token, in a flat vector.
 
-A layout (`shared_prefix`, `repeated`) takes encoded groups and a model and answers with `TokenScores`, whose `_N` axis runs over groups,
-then completions, then tokens. Packing, padding and masks stay inside the layout.
+A layout (`shared_prefix`, `repeated`) takes encoded groups and a model and answers with `TokenScores`, whose `_N` axis
+runs over groups, then completions, then tokens. Packing, padding and masks stay inside the layout.
 """
 
 from collections.abc import Sequence
@@ -42,8 +42,11 @@ class TokenScores:
     """Entropy of the distribution that each token was drawn from, at the training temperature, without a gradient."""
 
 
-def token_scores(logits: Tensor, rows_N: Tensor, columns_N: Tensor, targets_N: Tensor, temperature: float) -> TokenScores:
-    """Scores of the tokens `targets_N`, each predicted by `logits[rows_N, columns_N]`; logits are (B, R, vocabulary)."""
+def token_scores(
+    logits: Tensor, rows_N: Tensor, columns_N: Tensor, targets_N: Tensor, temperature: float
+) -> TokenScores:
+    """Scores of the tokens `targets_N`, each predicted by `logits[rows_N, columns_N]`; logits are (B, R,
+    vocabulary)."""
     # One row for each token: also where G completions share the last prompt position, only (N, vocabulary) is held.
     logits_N = logits[rows_N, columns_N].float()
     with torch.no_grad():
@@ -62,11 +65,15 @@ def _chosen(logits_N: Tensor, targets_N: Tensor) -> Tensor:
 
 
 def images_of(groups: Sequence[EncodedGroup], times: Sequence[int] | None = None) -> dict[str, Tensor]:
-    """Model inputs for the pictures of all groups, in order; `times` repeats those of each group (the layout without sharing)."""
+    """Model inputs for the pictures of all groups, in order; `times` repeats those of each group (the layout without
+    sharing)."""
     repeats = times or [1] * len(groups)
     pixels = [group.pixel_values for group, count in zip(groups, repeats, strict=True) for _ in range(count)]
     grids = [group.image_grid_thw for group, count in zip(groups, repeats, strict=True) for _ in range(count)]
     kept = [(pixel, grid) for pixel, grid in zip(pixels, grids, strict=True) if pixel is not None and grid is not None]
     if not kept:
         return {}
-    return {"pixel_values": torch.cat([pixel for pixel, _ in kept]), "image_grid_thw": torch.cat([grid for _, grid in kept])}
+    return {
+        "pixel_values": torch.cat([pixel for pixel, _ in kept]),
+        "image_grid_thw": torch.cat([grid for _, grid in kept]),
+    }

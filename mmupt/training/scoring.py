@@ -13,7 +13,8 @@ from mmupt.voting import vote
 def score_group(
     problem: Problem, rollouts: Sequence[Rollout], estimator: str, rules: VoteConfig, *, seed: int, step: int
 ) -> GroupRecord:
-    """One whole group. A gold is passed on only to an estimator that says that it uses one; for others the problem has none."""
+    """One whole group. A gold is passed on only to an estimator that says that it uses one; for others the problem has
+    none."""
     choices = problem.choices
     answers = tuple(extract(one.text, truncated=one.finish_reason == "length", choices=choices) for one in rollouts)
     ballot = vote(answers, choices=choices, tie=rules.tie, min_count=rules.min_count, min_share=rules.min_share)

@@ -1,8 +1,10 @@
-"""Groups as packed rows `[prompt | c1 | c2 | ... | cG]`: the pictures are encoded once and the prompt is run once for each group.
+"""Groups as packed rows `[prompt | c1 | c2 | ... | cG]`: the pictures are encoded once and the prompt is run once for
+each group.
 
-A block mask lets every completion see the prompt and itself and nothing else, and the rotary positions of each completion start again behind
-the prompt; so the log-probs are those of G separate sequences. Several groups form a batch: prompts are padded on the left so that
-all completions start in one column, rows are padded on the right. Logits are made for the completion columns only.
+A block mask lets every completion see the prompt and itself and nothing else, and the rotary positions of each
+completion start again behind the prompt; so the log-probs are those of G separate sequences. Several groups form a
+batch: prompts are padded on the left so that all completions start in one column, rows are padded on the right. Logits
+are made for the completion columns only.
 """
 
 from collections.abc import Sequence
@@ -38,7 +40,8 @@ class PackedGroups:
 
 
 def score(model: nn.Module, groups: Sequence[EncodedGroup], temperature: float) -> TokenScores:
-    """Log-probs and entropies of all completion tokens. `model` is called once; it may be wrapped by an engine or an adapter."""
+    """Log-probs and entropies of all completion tokens. `model` is called once; it may be wrapped by an engine or an
+    adapter."""
     packed = pack(model, groups)
     hidden = model(
         input_ids=packed.input_ids,
@@ -94,7 +97,8 @@ def _sources(group: EncodedGroup) -> list[int]:
 
 
 def _positions(model: nn.Module, group: EncodedGroup) -> Tensor:
-    """(3, prompt + completion tokens): the model's own positions of the prompt, then each completion counted on from its end."""
+    """(3, prompt + completion tokens): the model's own positions of the prompt, then each completion counted on from
+    its end."""
     inner = getattr(model, "module", model)
     inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
     prompt_ids = group.prompt_ids.cpu()
@@ -107,7 +111,8 @@ def _positions(model: nn.Module, group: EncodedGroup) -> Tensor:
 
 
 def _visible(owner: Tensor) -> Tensor:
-    """Causal, and only within the prompt, from a completion to the prompt, or within one completion; padding sees itself."""
+    """Causal, and only within the prompt, from a completion to the prompt, or within one completion; padding sees
+    itself."""
     queries, keys = owner[:, :, None], owner[:, None, :]
     length = owner.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool).tril()

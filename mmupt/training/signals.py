@@ -14,7 +14,8 @@ Metrics = dict[str, float | int | None]
 
 
 def vote_signals(records: Sequence[GroupRecord]) -> Metrics:
-    """Means over all completions of the step (reward, abstention, length, truncation) or over its groups (share, ties, winners)."""
+    """Means over all completions of the step (reward, abstention, length, truncation) or over its groups (share, ties,
+    winners)."""
     rollouts = [rollout for record in records for rollout in record.rollouts_G]
     answers = [answer for record in records for answer in record.answers_G]
     keys = [key for record in records for key in record.keys_G if key is not None]
@@ -59,6 +60,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _entropy(keys: Sequence[str]) -> float:
-    """Entropy in nats of the answers of all questions taken together; near zero when every question gets the same answer."""
+    """Entropy in nats of the answers of all questions taken together; near zero when every question gets the same
+    answer."""
     counts = Counter(keys).values()
     return -math.fsum(count / len(keys) * math.log(count / len(keys)) for count in counts) + 0.0

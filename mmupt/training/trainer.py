@@ -1,4 +1,5 @@
-"""One step of training: problems -> rollouts -> votes -> updates. No files, no loop: `loop` calls it and keeps its outcome."""
+"""One step of training: problems -> rollouts -> votes -> updates. No files, no loop: `loop` calls it and keeps its
+outcome."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -55,7 +56,9 @@ class Trainer:
         groups = self._encoded(problems, records)
         results = self._update(groups, step)
         everyone = self.ranks.gather(list(zip(positions, records, strict=True)))
-        whole = tuple(record for _, record in sorted((pair for part in everyone for pair in part), key=lambda pair: pair[0]))
+        whole = tuple(
+            record for _, record in sorted((pair for part in everyone for pair in part), key=lambda pair: pair[0])
+        )
         rate = self._rate(step, self.config.updates_per_step - 1)
         return StepOutcome(whole, vote_signals(whole) | update_signals(results, rate))
 
@@ -75,7 +78,9 @@ class Trainer:
             completions = tuple(rollout.token_ids for rollout in record.rollouts_G)
             sampled = tuple(value for rollout in record.rollouts_G for value in rollout.logprobs)
             ids = torch.tensor(prompt.input_ids, device=self.device)
-            pixels, grid = (None if each is None else each.to(self.device) for each in (prompt.pixel_values, prompt.image_grid_thw))
+            pixels, grid = (
+                None if each is None else each.to(self.device) for each in (prompt.pixel_values, prompt.image_grid_thw)
+            )
             group = EncodedGroup(ids, pixels, grid, completions)
             groups.append(TrainGroup(group, record.advantages_G, sampled if len(sampled) == group.tokens else None))
         return groups

@@ -1,7 +1,8 @@
 """One gradient step from scored groups: packs through the model, loss, backward, step.
 
-Every rank runs the same number of packs, because ZeRO's ranks gather weights and reduce gradients together; a rank that has fewer runs one of
-its groups with weight zero. Groups that cannot change the gradient (advantages all zero, no KL term) are left out.
+Every rank runs the same number of packs, because ZeRO's ranks gather weights and reduce gradients together; a rank that
+has fewer runs one of its groups with weight zero. Groups that cannot change the gradient (advantages all zero, no KL
+term) are left out.
 """
 
 from collections.abc import Callable, Sequence
@@ -103,7 +104,8 @@ class Updater:
 
     @torch.no_grad()
     def old_logps(self, groups: Sequence[TrainGroup]) -> list[Tensor | None]:
-        """Log-probs of each group under the current weights, for updates after the first; None for groups that will not run."""
+        """Log-probs of each group under the current weights, for updates after the first; None for groups that will not
+        run."""
         kept = self._kept(groups)
         packs = self._packs([groups[index].encoded for index in kept])
         found: list[Tensor | None] = [None] * len(groups)
@@ -167,7 +169,8 @@ class Updater:
         return [index for index, group in enumerate(groups) if self.settings.kl_coefficient or not group.idle]
 
     def _packs(self, groups: Sequence[EncodedGroup]) -> list[list[int]]:
-        """Indices of neighbouring groups that go through the model together: at most `pack_tokens`, padding included."""
+        """Indices of neighbouring groups that go through the model together: at most `pack_tokens`, padding
+        included."""
         packs: list[list[int]] = []
         widest = 0
         for index, group in enumerate(groups):

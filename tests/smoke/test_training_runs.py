@@ -84,7 +84,12 @@ def test_an_audit_changes_nothing_but_its_own_log(tmp_path: Path) -> None:
     found = rows(audited, "audit.jsonl")
     assert [set(row) for row in found] == [{"step", "vote_accuracy", "sample_accuracy"}] * 2
     assert all(0 <= row["sample_accuracy"] <= 1 for row in found)
-    same = ("metrics.jsonl", "rollouts.jsonl", "checkpoints/step-2/model.safetensors", "checkpoints/step-2/optimizer.pt")
+    same = (
+        "metrics.jsonl",
+        "rollouts.jsonl",
+        "checkpoints/step-2/model.safetensors",
+        "checkpoints/step-2/optimizer.pt",
+    )
     assert [fingerprint(quiet)[name] for name in same] == [fingerprint(audited)[name] for name in same]
 
 
@@ -105,7 +110,12 @@ def test_a_resumed_run_takes_its_weights_from_the_checkpoint(tmp_path: Path) -> 
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(settings(whole, "steps=3", "save.every=1", "save.total_limit=null"))
     shutil.copytree(whole, parts)
-    for path in (parts / "done.json", parts / "checkpoints/step-2", parts / "checkpoints/step-3", parts / "config.json"):
+    for path in (
+        parts / "done.json",
+        parts / "checkpoints/step-2",
+        parts / "checkpoints/step-3",
+        parts / "config.json",
+    ):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     shutil.copy(guesser() / "model.safetensors", parts / "checkpoints/step-1/model.safetensors")
     (parts / "config.json").write_text((whole / "config.json").read_text().replace(str(whole), str(parts)))

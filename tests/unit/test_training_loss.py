@@ -61,4 +61,6 @@ def test_token_weights_by_hand(loss_type: str, wanted: list[float]) -> None:
 
 
 def test_an_update_without_any_token_has_no_weight_to_divide_by() -> None:
-    assert all(math.isfinite(weight) for kind in ("bnpo", "dapo", "grpo") for weight in token_weights([0, 0], kind, 2, 5))
+    assert all(
+        math.isfinite(weight) for kind in ("bnpo", "dapo", "grpo") for weight in token_weights([0, 0], kind, 2, 5)
+    )

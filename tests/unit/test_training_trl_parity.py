@@ -1,4 +1,5 @@
-"""On the same rollouts, log-probs, loss and gradient are those of trl 1.16's GRPOTrainer, with MM-UPT's settings in trl's words."""
+"""On the same rollouts, log-probs, loss and gradient are those of trl 1.16's GRPOTrainer, with MM-UPT's settings in
+trl's words."""
 
 from functools import partial
 from pathlib import Path
@@ -45,9 +46,13 @@ def trl_trainer(model: PreTrainedModel, folder: Path, loss_type: str, beta: floa
         use_bias_correction_kl=False,
         gradient_checkpointing=False,
     )
-    model.config._name_or_path = str(model_dir())  # trl loads a reference of its own by this name; the inputs overrule it
+    model.config._name_or_path = str(
+        model_dir()
+    )  # trl loads a reference of its own by this name; the inputs overrule it
     rows = Dataset.from_list([{"prompt": "How many?"}] * 12)
-    trainer = GRPOTrainer(model, lambda completions, **_: [0.0] * len(completions), arguments, rows, processing_class=processor())
+    trainer = GRPOTrainer(
+        model, lambda completions, **_: [0.0] * len(completions), arguments, rows, processing_class=processor()
+    )
     trainer.current_gradient_accumulation_steps = 3
     trainer.model.train()  # or trl does not divide by the accumulation steps
     return trainer
@@ -132,7 +137,9 @@ def test_loss_and_gradient_are_those_of_trl(tmp_path: Path, loss_type: str, beta
     settings = UpdateConfig(loss_type=loss_type, kl_coefficient=beta, micro_batch_size=4)
     engine = GradientKeeper(model, settings)
     off = partial(torch.autocast, "cpu", enabled=False)
-    updater = Updater(engine, Ranks(0, 1), shared_prefix.score, settings, TEMPERATURE, 32, off, reference if beta else None)
+    updater = Updater(
+        engine, Ranks(0, 1), shared_prefix.score, settings, TEMPERATURE, 32, off, reference if beta else None
+    )
     result = updater(groups, 1e-6)
     assert result.sums.loss == pytest.approx(wanted_loss, rel=1e-4, abs=1e-6)
     assert result.sums.clipped > 0

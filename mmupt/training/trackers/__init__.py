@@ -1,6 +1,7 @@
 """Where metrics are sent besides metrics.jsonl: one service a file, imported only when it is asked for.
 
-Each module defines `open(folder, name, config, step) -> Tracker`; `step` is the number of steps that a resumed run has behind it.
+Each module defines `open(folder, name, config, step) -> Tracker`; `step` is the number of steps that a resumed run has
+behind it.
 """
 
 from collections.abc import Mapping

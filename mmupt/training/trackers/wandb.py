@@ -14,7 +14,9 @@ class Wandb:
         import wandb
 
         identity = sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-        self._run = wandb.init(project="mmupt", name=name, id=identity, resume="allow", dir=str(folder), config=dict(config))
+        self._run = wandb.init(
+            project="mmupt", name=name, id=identity, resume="allow", dir=str(folder), config=dict(config)
+        )
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         self._run.log(dict(metrics), step=step)
