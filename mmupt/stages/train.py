@@ -8,7 +8,7 @@ itself and wait.
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mmupt import launch
@@ -112,8 +112,12 @@ def _result(run: RunDir) -> dict[str, JsonValue]:
     return {
         "checkpoint": None if last is None else str(last.relative_to(run.path)),
         "steps": len(rows),
-        "groups_trained": sum(int(row["groups_trained"]) for row in rows),
-        "groups_skipped": sum(int(row["groups_skipped"]) for row in rows),
+        "groups_trained": _total(rows, "groups_trained"),
+        "groups_skipped": _total(rows, "groups_skipped"),
         "first_reward": rows[0]["reward"],
         "last_reward": rows[-1]["reward"],
     }
+
+
+def _total(rows: Sequence[Mapping[str, JsonValue]], name: str) -> int:
+    return sum(count for row in rows if isinstance(count := row[name], int))

@@ -47,8 +47,8 @@ def prepare_device(config: TrainConfig) -> torch.device:
 def assemble(config: TrainConfig, shape: BatchShape, ranks: Ranks, device: torch.device) -> Trainer:
     """The trainer before its first step, with the base model's weights."""
     name = resolve_model(config.model)
-    limits = {"min_pixels": config.rollout.min_pixels, "max_pixels": config.rollout.max_pixels}
-    processor = loading.load_processor(name, **limits)
+    sampled = config.rollout
+    processor = loading.load_processor(name, min_pixels=sampled.min_pixels, max_pixels=sampled.max_pixels)
     training_set = data.load(config, processor, answers=needs_gold(config.estimator))
     low = _half(config, device)
     # Without DeepSpeed the weights themselves are what AdamW updates, and stay in float32.

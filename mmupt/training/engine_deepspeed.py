@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import deepspeed
 import deepspeed.ops
@@ -36,7 +37,7 @@ LARGEST_BUCKET = 500_000_000
 class DeepSpeedEngine:
     """The `Engine` of one or several ranks that share optimiser state, gradients (ZeRO-2) and weights (ZeRO-3)."""
 
-    kind = "deepspeed"
+    kind: Literal["plain", "deepspeed"] = "deepspeed"
 
     def __init__(self, model: PreTrainedModel | PeftModel, settings: UpdateConfig, ranks: Ranks, stage: int) -> None:
         logging.getLogger("DeepSpeed").setLevel(logging.WARNING)

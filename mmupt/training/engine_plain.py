@@ -7,6 +7,7 @@ away in bfloat16.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import torch
 from peft import PeftModel, set_peft_model_state_dict
@@ -21,7 +22,7 @@ from mmupt.training.policy import optimiser
 class PlainEngine:
     """The `Engine` of a single process."""
 
-    kind = "plain"
+    kind: Literal["plain", "deepspeed"] = "plain"
     zero_stage = 0
 
     def __init__(self, model: PreTrainedModel | PeftModel, settings: UpdateConfig) -> None:
