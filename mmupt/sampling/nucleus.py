@@ -16,7 +16,10 @@ def draw(logits: Tensor, noise: Tensor, *, temperature: float, top_p: float, ban
     logits = logits.float()
     normaliser = torch.logsumexp(logits, dim=-1)
     allowed = logits.index_fill(1, banned, -torch.inf)
-    tokens = allowed.argmax(-1) if temperature == 0 else _sample(allowed / temperature, noise, top_p)
+    if temperature == 0:
+        tokens = allowed.argmax(-1)
+    else:
+        tokens = _sample(allowed if temperature == 1 else allowed / temperature, noise, top_p)
     return tokens, logits.gather(1, tokens[:, None]).squeeze(1) - normaliser
 
 
@@ -24,9 +27,11 @@ def _sample(scaled: Tensor, noise: Tensor, top_p: float) -> Tensor:
     probs = scaled.softmax(-1)
     tokens = _invert(probs, noise[:, 0])
     if top_p < 1:
-        chosen = probs.gather(1, tokens[:, None])
-        likelier = torch.where(probs > chosen, probs, 0.0).sum(-1)
-        outside = (likelier >= top_p).nonzero().squeeze(1)
+        # A token with more than 1 - top_p leaves less than top_p to the likelier ones: it is inside without a look.
+        chosen = probs.gather(1, tokens[:, None]).squeeze(1)
+        rows = (chosen <= 1 - top_p).nonzero().squeeze(1)
+        likelier = torch.where(probs[rows] > chosen[rows, None], probs[rows], 0.0).sum(-1)
+        outside = rows[likelier >= top_p]
         if len(outside):
             tokens[outside] = _sample_nucleus(probs[outside], noise[outside, 1], top_p)
     return tokens

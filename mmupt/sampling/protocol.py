@@ -48,7 +48,7 @@ class SamplingParams:
 
 
 class Sampler(Protocol):
-    """A source of rollouts. Use it as `with sampling.open(...) as sampler`, or call `close()`."""
+    """A source of rollouts, which may hold a model, a GPU or processes until it is closed."""
 
     def sample(
         self, prompts: Sequence[Prompt], params: SamplingParams, problem_seeds: Sequence[int] | None = None

@@ -24,6 +24,7 @@ from mmupt.sampling.generate import generate_group
 from mmupt.sampling.models import resolve_model
 from mmupt.sampling.prefill import prefill
 from mmupt.sampling.protocol import SamplingParams, group_seeds
+from mmupt.sampling.size import is_small
 from mmupt.types import Prompt, Rollout
 
 BATCH_SIZE = 512
@@ -121,6 +122,9 @@ def connect(
         name, min_pixels=min_pixels, max_pixels=max_pixels, trust_remote_code=trust_remote_code
     )
     place = device or loading.default_device()
+    if place == "cpu" and is_small(name):
+        # More threads wait for each other longer than they compute, and their number would change the rounding.
+        torch.set_num_threads(1)
     weights = loading.load_model(name, dtype=dtype, device=place, trust_remote_code=trust_remote_code)
     return TransformersSampler(weights, processor, batch_size=batch_size)
 

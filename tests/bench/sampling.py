@@ -30,7 +30,7 @@ def main() -> None:
     chosen = arguments.parse_args()
     with sampling.open("transformers", chosen.model) as ours:
         report("mmupt, transformers engine", lambda: kept(ours, chosen.problems))
-    report("transformers generate", lambda: generate(chosen.model, chosen.problems))
+    report("transformers generate", generation(chosen.model, chosen.problems))
     if chosen.vllm:
         with sampling.open("vllm", chosen.model) as engine:
             report("mmupt, vllm engine", lambda: kept(engine, chosen.problems))
@@ -51,25 +51,29 @@ def kept(sampler: sampling.Sampler, problems: int) -> int:
     return sum(len(rollout.token_ids) for group in groups for rollout in group)
 
 
-def generate(name: str, problems: int) -> int:
-    """All rollouts by `generate`, images and prompts repeated by it for each of them."""
+def generation(name: str, problems: int) -> Callable[[], int]:
+    """All rollouts by `generate`, which repeats picture and prompt for each of them."""
     folder = resolve_model(name)
     model, processor = loading.load_model(folder, dtype="float32", device="cpu"), loading.load_processor(folder)
-    texts = [chat_text(processor, prompt) for prompt in prompts(problems)]
-    images = [decode(prompt.images[0]) for prompt in prompts(problems)]
-    inputs = processor(text=texts, images=images, padding=True, padding_side="left", return_tensors="pt")
-    made = model.generate(
-        **inputs,
-        do_sample=True,
-        temperature=PARAMS.temperature,
-        top_p=PARAMS.top_p,
-        top_k=0,
-        num_return_sequences=PARAMS.n,
-        max_new_tokens=PARAMS.max_tokens,
-    )
-    written = made[:, inputs["input_ids"].shape[1] :]
-    ends = (written == processor.tokenizer.eos_token_id).int()
-    return int((ends.cumsum(1) - ends == 0).sum())
+
+    def run() -> int:
+        texts = [chat_text(processor, prompt) for prompt in prompts(problems)]
+        images = [decode(prompt.images[0]) for prompt in prompts(problems)]
+        inputs = processor(text=texts, images=images, padding=True, padding_side="left", return_tensors="pt")
+        made = model.generate(
+            **inputs,
+            do_sample=True,
+            temperature=PARAMS.temperature,
+            top_p=PARAMS.top_p,
+            top_k=0,
+            num_return_sequences=PARAMS.n,
+            max_new_tokens=PARAMS.max_tokens,
+        )
+        written = made[:, inputs["input_ids"].shape[1] :]
+        ends = (written == processor.tokenizer.eos_token_id).int()
+        return int((ends.cumsum(1) - ends == 0).sum())
+
+    return run
 
 
 if __name__ == "__main__":
