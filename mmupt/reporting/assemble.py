@@ -12,13 +12,13 @@ from mmupt.reporting.page import html
 from mmupt.reporting.provenance import provenance_blocks
 from mmupt.reporting.questions import evaluated_questions, trained_questions
 from mmupt.reporting.runs import Run, Scored
-from mmupt.reporting.scores import score_blocks
+from mmupt.reporting.scores import breakdown_blocks, score_blocks
 from mmupt.reporting.synthesis import synthesis_blocks
 from mmupt.reporting.training import training_blocks
 
 
 def report_of(title: str, runs: Sequence[Run], evaluations: Sequence[Scored]) -> Report:
-    """Scores first, then what led to them: questions and answers, training, synthesis, provenance."""
+    """Scores first, then what led to them: curves, questions with answers, synthesis; then the details."""
     questions = evaluated_questions(evaluations)
     shown: list[Block] = [] if questions is None else [questions]
     trained = [run for run in runs if run.stage == "train"]
@@ -26,9 +26,10 @@ def report_of(title: str, runs: Sequence[Run], evaluations: Sequence[Scored]) ->
         shown = [trained_questions(run) for run in trained]
     blocks = [
         *score_blocks(evaluations),
-        *shown,
         *training_blocks(trained),
+        *shown,
         *synthesis_blocks([run for run in runs if run.stage == "synthesize"]),
+        *breakdown_blocks(evaluations),
         *provenance_blocks(runs, evaluations),
     ]
     return Report(title, tuple(blocks))

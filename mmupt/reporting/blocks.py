@@ -32,6 +32,8 @@ class Line:
     label: str
     x: tuple[float, ...]
     y: tuple[float, ...]
+    colour: int = 0
+    """Number of the run: it has the same colour in every plot."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Plot:
     caption: str
     x_label: str
     lines: tuple[Line, ...]
+    bars: bool = False
+    """Bars side by side instead of curves."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import groupby
 
 from mmupt.reporting.blocks import (
     Answers,
@@ -17,6 +18,7 @@ from mmupt.reporting.blocks import (
     Table,
     Tally,
 )
+from mmupt.reporting.plots import colour_of, intervals_svg, plot_svg
 from mmupt.reporting.style import CSS
 
 _HEAD = (
@@ -39,17 +41,21 @@ def html(report: Report) -> str:
 
 def _blocks(blocks: Sequence[Block]) -> Iterator[str]:
     """Neighbouring plots share a grid."""
-    plots: list[str] = []
-    for block in blocks:
-        if plots and not isinstance(block, Plot):
-            yield f'<div class="plots">{"".join(plots)}</div>'
-            plots = []
-        if isinstance(block, Plot):
-            plots.append(_plot(block))
-        else:
-            yield _block(block)
-    if plots:
-        yield f'<div class="plots">{"".join(plots)}</div>'
+    for together, members in groupby(blocks, key=lambda block: isinstance(block, Plot)):
+        if not together:
+            yield from map(_block, members)
+            continue
+        plots = [block for block in members if isinstance(block, Plot)]
+        yield f'{_legend(plots)}<div class="plots">{"".join(map(_plot, plots))}</div>'
+
+
+def _legend(plots: Sequence[Plot]) -> str:
+    labels = dict(sorted((line.colour, line.label) for plot in plots for line in plot.lines))
+    chips = (
+        f'<span><i style="background:{colour_of(colour)}"></i>{escape(label)}</span>'
+        for colour, label in labels.items()
+    )
+    return f'<div class="legend">{"".join(chips)}</div>' if len(labels) > 1 else ""
 
 
 def _block(block: Block) -> str:
@@ -60,8 +66,6 @@ def _block(block: Block) -> str:
     if isinstance(block, Table):
         return _table(block)
     if isinstance(block, Intervals):
-        from mmupt.reporting.plots import intervals_svg
-
         return f'<h3>{escape(block.caption)}</h3><figure class="wide">{intervals_svg(block)}</figure>'
     if isinstance(block, Questions):
         cards = "\n".join(_card(card) for card in block.cards)
@@ -70,8 +74,6 @@ def _block(block: Block) -> str:
 
 
 def _plot(block: Plot) -> str:
-    from mmupt.reporting.plots import plot_svg
-
     return f"<figure>{plot_svg(block)}</figure>"
 
 

@@ -17,18 +17,27 @@ _VARIABLES = {_INK: "var(--ink)", _FAINT: "var(--line)"}
 
 
 def plot_svg(plot: Plot) -> str:
-    """Curves; a legend where there is more than one."""
+    """Curves or bars. The colours are explained once, by the page."""
     figure = _figure(4.6, 2.7)
     axes = figure.subplots()
     for number, line in enumerate(plot.lines):
-        marker = "o" if len(line.x) <= 20 else None
-        axes.plot(line.x, line.y, color=COLOURS[number % len(COLOURS)], label=line.label, marker=marker, markersize=3)
+        colour = colour_of(line.colour)
+        if plot.bars:
+            width = 0.8 * (line.x[1] - line.x[0] if len(line.x) > 1 else 1) / len(plot.lines)
+            axes.bar([x + (number - (len(plot.lines) - 1) / 2) * width for x in line.x], line.y, width, color=colour)
+        else:
+            axes.plot(line.x, line.y, color=colour, marker="o" if len(line.x) <= 20 else None, markersize=3)
+    if all(x == int(x) for line in plot.lines for x in line.x):
+        axes.locator_params(axis="x", integer=True)
     axes.set_xlabel(plot.x_label)
     axes.set_title(plot.caption, loc="left", fontsize=10)
     axes.margins(y=0.12)
-    if len(plot.lines) > 1:
-        axes.legend(frameon=False, fontsize=8)
     return _svg(figure)
+
+
+def colour_of(number: int) -> str:
+    """The colour of run `number`."""
+    return COLOURS[number % len(COLOURS)]
 
 
 def intervals_svg(block: Intervals) -> str:
@@ -37,7 +46,7 @@ def intervals_svg(block: Intervals) -> str:
     axes = figure.subplots()
     kinds = list(dict.fromkeys(row.label.rpartition(",")[0] for row in block.rows))
     for height, row in enumerate(reversed(block.rows)):
-        colour = COLOURS[kinds.index(row.label.rpartition(",")[0]) % len(COLOURS)]
+        colour = colour_of(kinds.index(row.label.rpartition(",")[0]))
         axes.plot([100 * row.low, 100 * row.high], [height, height], color=colour, linewidth=2)
         axes.plot([100 * row.mean], [height], "o", color=colour)
     axes.set_yticks(range(len(block.rows)), [row.label for row in reversed(block.rows)])

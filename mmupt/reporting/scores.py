@@ -10,7 +10,7 @@ COLUMNS = ("model", "T", "questions", "samples", "accuracy %", "maj@k %", "pass@
 
 
 def score_blocks(evaluations: Sequence[Scored]) -> list[Block]:
-    """All evaluations side by side, by temperature, and the breakdowns of each benchmark."""
+    """All evaluations side by side, by temperature."""
     if not evaluations:
         return []
     ordered = sorted(evaluations, key=lambda each: (str(each.results["benchmark"]), -each.temperature))
@@ -18,7 +18,13 @@ def score_blocks(evaluations: Sequence[Scored]) -> list[Block]:
         "Scores with 95 % intervals", COLUMNS, tuple(_row(each, base_of(each, evaluations)) for each in ordered)
     )
     means = tuple(_interval(each) for each in ordered)
-    return [Heading("Scores"), table, Intervals("Accuracy of single samples", means), *_breakdowns(ordered)]
+    return [Heading("Scores"), table, Intervals("Accuracy of single samples", means)]
+
+
+def breakdown_blocks(evaluations: Sequence[Scored]) -> list[Block]:
+    """Accuracy by everything that the benchmarks break it down by."""
+    tables = list(_breakdowns(evaluations))
+    return [Heading("Scores by kind of question"), *tables] if tables else []
 
 
 def score_table(evaluations: Sequence[Scored]) -> Table | None:

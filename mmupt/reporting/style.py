@@ -16,10 +16,11 @@ h3{font-size:1rem;margin:1.5rem 0 .5rem}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--soft);padding-bottom:.35rem}
 th,td{padding:.35rem .75rem .35rem 0;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
-td{overflow-wrap:anywhere}
-td:not(:first-child){min-width:4.5rem}
+td{overflow-wrap:break-word;min-width:5rem;max-width:24rem}
 th{font-weight:600}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(20rem,100%),1fr));gap:.75rem}
+.legend{display:flex;flex-wrap:wrap;gap:.25rem 1rem;margin:.5rem 0;font-size:.875rem}
+.legend i{display:inline-block;width:.8rem;height:.8rem;border-radius:.2rem;margin-right:.4rem;vertical-align:-.05rem}
 figure{margin:0;padding:.5rem;background:var(--card);border:1px solid var(--line);border-radius:.6rem}
 figure.wide{max-width:46rem;margin:.75rem 0}
 svg{display:block;width:100%;height:auto}

@@ -12,7 +12,7 @@ from mmupt.reporting.pictures import png_files
 from mmupt.reporting.runs import Run, mapping, number
 from mmupt.types import JsonValue
 
-SHOWN = 4
+SHOWN = 6
 
 
 def synthesis_blocks(runs: Sequence[Run]) -> list[Block]:
@@ -35,11 +35,11 @@ def _table(runs: Sequence[Run], counts: Sequence[dict[str, JsonValue]]) -> Table
 
 def _shares(runs: Sequence[Run], counts: Sequence[dict[str, JsonValue]]) -> Plot:
     lines = []
-    for run, each in zip(runs, counts, strict=True):
+    for colour, (run, each) in enumerate(zip(runs, counts, strict=True)):
         histogram = each["share_histogram"] if isinstance(each["share_histogram"], list) else []
         bins = tuple(number(value) for value in histogram)
-        lines.append(Line(run.label, tuple((i + 1) / len(bins) for i in range(len(bins))), bins))
-    return Plot("questions by vote share (up to)", "vote share", tuple(lines))
+        lines.append(Line(run.label, tuple((i + 1) / len(bins) for i in range(len(bins))), bins, colour))
+    return Plot("questions by vote share (up to)", "vote share", tuple(lines), bars=True)
 
 
 def _kept(run: Run) -> Questions:

@@ -34,14 +34,14 @@ def training_blocks(runs: Sequence[Run]) -> list[Block]:
 
 def _plot(caption: str, name: str, logs: Sequence[tuple[str, Sequence[Row]]]) -> Plot | None:
     lines = []
-    for label, log in logs:
+    for colour, (label, log) in enumerate(logs):
         points = [
             (float(step), float(y))
             for row in log
             if (step := _number(row, "step")) is not None and (y := _number(row, name)) is not None
         ]
         if points:
-            lines.append(Line(label, tuple(x for x, _ in points), tuple(y for _, y in points)))
+            lines.append(Line(label, tuple(x for x, _ in points), tuple(y for _, y in points), colour))
     return Plot(caption, "step", tuple(lines)) if lines and any(any(line.y) for line in lines) else None
 
 

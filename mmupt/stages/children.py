@@ -14,6 +14,8 @@ _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 _GRACE = 10.0
 """Seconds that a stopped stage gets to leave by itself."""
 _ERROR = "error: "
+_QUIET = {"TQDM_DISABLE": "1"}
+"""Bars of other libraries are no lines."""
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Children:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env={**os.environ, **environment},
+            env={**os.environ, **_QUIET, **environment},
             preexec_fn=None if libc is None else lambda: libc.prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL),
         )
         self.running[name] = Child(name, process)
