@@ -15,7 +15,9 @@ from mmupt.reporting.blocks import (
     spread,
 )
 
-_SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]<>#|$~"})
+_SPECIAL = str.maketrans(
+    {**{character: f"\\{character}" for character in "\\`*_{}[]#|$~"}, "<": "&lt;", ">": "&gt;", "&": "&amp;"}
+)
 
 
 def markdown(report: Report) -> str:

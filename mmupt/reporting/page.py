@@ -26,6 +26,8 @@ _HEAD = (
     '<meta name="color-scheme" content="light dark">'
 )
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_SHORT = 24
+"""Characters up to which a cell keeps to one line: a score with its interval does."""
 _FOOTER = "A thick border marks the answer that won the vote; green is right. Made by mmupt."
 
 
@@ -51,11 +53,12 @@ def _blocks(blocks: Sequence[Block]) -> Iterator[str]:
 
 def _legend(plots: Sequence[Plot]) -> str:
     labels = dict(sorted((line.colour, line.label) for plot in plots for line in plot.lines))
-    chips = (
-        f'<span><i style="background:{colour_of(colour)}"></i>{escape(label)}</span>'
-        for colour, label in labels.items()
-    )
+    chips = (f"<span>{_swatch(colour)}{escape(label)}</span>" for colour, label in labels.items())
     return f'<div class="legend">{"".join(chips)}</div>' if len(labels) > 1 else ""
+
+
+def _swatch(colour: int) -> str:
+    return f'<i style="background:{colour_of(colour)}"></i>'
 
 
 def _block(block: Block) -> str:
@@ -79,13 +82,15 @@ def _plot(block: Plot) -> str:
 
 def _table(block: Table) -> str:
     head = "".join(f"<th>{escape(column)}</th>" for column in block.columns)
-    rows = "".join(f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>\n" for row in block.rows)
+    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>\n" for row in block.rows)
     caption = f"<caption>{escape(block.caption)}</caption>"
     return f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table></div>'
 
 
 def _cell(cell: object) -> str:
-    return "" if cell is None else escape(f"{cell:g}" if isinstance(cell, float) else str(cell))
+    text = "" if cell is None else f"{cell:g}" if isinstance(cell, float) else str(cell)
+    short = ' class="short"' if len(text) <= _SHORT else ""
+    return f"<td{short}>{escape(text)}</td>"
 
 
 def _card(card: Question) -> str:

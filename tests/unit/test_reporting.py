@@ -1,0 +1,126 @@
+"""Reports of scripted runs: right numbers, escaped text, no other file needed, the same bytes again."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from mmupt.config import parse
+from mmupt.config.evaluate import EvaluateConfig
+from mmupt.config.synthesize import SynthesizeConfig
+from mmupt.errors import UserError
+from mmupt.problems import load
+from mmupt.problems.tiny import data_dir
+from mmupt.reporting.blocks import Line, Plot, Report, Table
+from mmupt.reporting.markdown import markdown, plain
+from mmupt.reporting.page import html
+from mmupt.stages.evaluate import evaluate
+from mmupt.stages.report import report
+from mmupt.stages.synthesize import synthesize
+
+HOSTILE = "<script>alert('x')</script> & \\boxed{<img src=x onerror=alert(1)>}"
+N = 20
+
+
+def evaluated(folder: Path, name: str, answers: dict[str, str], samples: int = 1) -> Path:
+    """An evaluation of N questions by a script that gives these answers; "" is the answer to all others."""
+    script = folder / f"{name}.jsonl"
+    rows = [{"match": match, "completions": [said] * samples} for match, said in answers.items()]
+    script.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = {"model": str(script), "limit": N, "samples": samples, "out": str(folder / name)}
+    evaluate(parse(EvaluateConfig, {**settings, "rollout": {"engine": "scripted", "max_tokens": 64}}))
+    return folder / name
+
+
+def golds(folder: Path) -> dict[str, str]:
+    rows = [json.loads(line) for line in (folder / "questions.jsonl").read_text().splitlines()]
+    return {row["id"]: row["gold"] for row in rows}
+
+
+def test_two_evaluations_are_compared_by_the_question(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    before = evaluated(tmp_path, "before", {"": "nothing in a box"})
+    known = golds(before)
+    better = list(known)[:5]
+    said = {id: f"\\boxed{{{known[id]}}}" for id in better}
+    after = evaluated(tmp_path, "after", {**said, "": "nothing in a box"})
+    report(before, after)
+    text = (after / "comparison.md").read_text()
+    assert "accuracy changes by +25.0" in text and "5 questions are answered better, 0 worse" in text
+    assert all(plain(id) in text for id in better)
+    told = json.loads((after / "comparison.json").read_text())
+    flips = next(block for block in told["blocks"] if block.get("caption") == "Flips")
+    assert [row[0] for row in flips["rows"]] == sorted(better)
+    assert flips["rows"][0][2:] == ["0.0", "100.0", "(none)", known[sorted(better)[0]]]
+    assert "+25.0" in capsys.readouterr().out
+
+
+def test_what_a_model_says_is_escaped(tmp_path: Path):
+    run = evaluated(tmp_path, "hostile", {"": HOSTILE}, samples=2)
+    report(run)
+    page = (run / "report.html").read_text()
+    assert "<script" not in page and "<img src=x" not in page
+    assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;" in page
+    assert "<img src=x" not in (run / "report.md").read_text()
+
+
+def test_the_page_needs_no_other_file_and_is_the_same_again(tmp_path: Path):
+    run = evaluated(tmp_path, "same", {"": "\\boxed{7}"}, samples=3)
+    report(run)
+    first = {name: (run / name).read_bytes() for name in ("report.html", "report.md", "report.json")}
+    report(run)
+    assert first == {name: (run / name).read_bytes() for name in first}
+    page = first["report.html"].decode()
+    assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page.replace("xlink:", "")) == []
+    assert page.count("data:image/png;base64,") == 12 and page.count('class="card"') == 12
+    assert "<svg" in page and "prefers-color-scheme:dark" in page
+
+
+def test_a_synthesis_run_reports_its_filters_and_questions(tmp_path: Path):
+    settings = {"out": str(tmp_path / "write"), "model": "rule", "count": 12, "rollout": {"engine": "scripted"}}
+    counts = synthesize(parse(SynthesizeConfig, {**settings, "filter": {"low": 0.0, "high": 1.0}}))
+    report(tmp_path / "write")
+    told = json.loads((tmp_path / "write" / "report.json").read_text())
+    table = next(block for block in told["blocks"] if block.get("caption") == "Filters")
+    assert table["columns"][-1] == "kept" and table["rows"][0][1] == counts["written"] == 12
+    assert table["rows"][0][-1] == counts["kept"]
+    cards = next(block for block in told["blocks"] if block["kind"] == "questions")["cards"]
+    assert len(cards) == 6 and all(card["text"].startswith("What is") for card in cards)
+
+
+def test_data_that_has_gone_costs_the_pictures_only(tmp_path: Path):
+    file = tmp_path / "test.parquet"
+    file.write_bytes((data_dir() / "test.parquet").read_bytes())
+    settings = {"model": "rule", "limit": N, "out": str(tmp_path / "run"), "data": str(file)}
+    evaluate(parse(EvaluateConfig, {**settings, "rollout": {"engine": "scripted", "max_tokens": 64}}))
+    file.unlink()
+    report(tmp_path / "run")
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "data:image/png" not in page and page.count('class="card"') == 12
+
+
+def test_a_run_that_is_not_finished_and_a_folder_that_is_none_are_refused(tmp_path: Path):
+    run = evaluated(tmp_path, "half", {"": "\\boxed{7}"})
+    (run / "done.json").unlink()
+    with pytest.raises(UserError, match="this run is not finished"):
+        report(run)
+    with pytest.raises(UserError, match="holds no run of mmupt"):
+        report(tmp_path)
+
+
+def test_markdown_and_html_show_the_same_table():
+    table = Table("A | B", ("x_y", "<z>"), (("a*b", 0.5), (None, 3)))
+    plot = Plot("curve", "step", (Line("one", (1.0, 2.0), (0.25, 0.5)),))
+    text, page = markdown(Report("T", (table, plot))), html(Report("T", (table, plot)))
+    assert "| x\\_y | &lt;z&gt; |" in text and "| a\\*b | 0.5 |" in text and "|  | 3 |" in text
+    assert "0.25 (at 1)" in text and "0.5 (at 2)" in text
+    assert "&lt;z&gt;" in page and ">a*b<" in page and "var(--ink)" in page
+
+
+def test_the_questions_shown_come_from_every_skill(tmp_path: Path):
+    run = evaluated(tmp_path, "skills", {"": "\\boxed{7}"})
+    report(run)
+    told = json.loads((run / "report.json").read_text())
+    cards = next(block for block in told["blocks"] if block["kind"] == "questions")["cards"]
+    skills = {problem.id: problem.meta["skill"] for problem in load("tiny:test").problems}
+    assert len({skills[card["id"]] for card in cards}) == 5
