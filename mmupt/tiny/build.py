@@ -17,18 +17,18 @@ from mmupt import console
 from mmupt.rundir import replace_folder
 from mmupt.tiny import architecture, scenes, teacher, tokenizer
 from mmupt.tiny.corpus import Curriculum, Pool, question_of, sample_scene, sample_task
-from mmupt.tiny.questions import families
+from mmupt.tiny.questions import describe, families
 from mmupt.tiny.sets import write_sets
 from mmupt.tiny.teach import CellNaming, Phase, Teacher
 
 VOCABULARY = 720
 PICTURES = 8000
 LESSON_PICTURES, LESSONS_EACH, SHARDS = 32, 3, 4
-CELLS = Phase("name cells", 300, 1.5e-3, 1e-3)
+CELLS = Phase("name cells", 220, 1.5e-3, 1e-3)
 COURSES = (
-    (Phase("describe", 400, 8e-4, 8e-4), Curriculum(0.7, 0.3, 0.0, teacher.CLEAN)),
-    (Phase("work out", 1200, 8e-4, 4e-4), Curriculum(0.1, 0.15, 0.1, teacher.CLEAN)),
-    (Phase("mixed answers", 400, 4e-4, 4e-5), Curriculum(0.02, 0.2, 0.15, teacher.Mixture())),
+    (Phase("describe", 400, 8e-4, 8e-4), Curriculum(0.8, 0.2, 0.0, teacher.CLEAN)),
+    (Phase("work out", 800, 8e-4, 4e-4), Curriculum(0.1, 0.15, 0.1, teacher.CLEAN)),
+    (Phase("mixed answers", 250, 4e-4, 4e-5), Curriculum(0.02, 0.2, 0.15, teacher.Mixture())),
 )
 
 
@@ -39,7 +39,7 @@ def world_text(seed: int) -> Iterator[str]:
         scene = sample_scene(list(scenes.MAKERS)[number % 4], "train", rng)
         levels = [level for level in ("easy", "hard") if families(scene, level)]
         task = sample_task(scene, rng.choice(levels), rng)
-        yield from (question_of(task), teacher.answer(task, rng, teacher.Mixture()), teacher.description(scene.facts))
+        yield from (question_of(task), teacher.answer(task, rng, teacher.Mixture()), describe(scene))
     for _ in range(500):
         yield "system user assistant Describe"
     for number in range(200):

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmupt import prompts
 from mmupt.tiny import scenes, teacher
-from mmupt.tiny.questions import Task, ask, families
+from mmupt.tiny.questions import Task, ask, describe, families
 
 DESCRIBE = "Describe the picture."
 MULTIPLE_CHOICE = 0.35
@@ -73,7 +73,7 @@ def lesson(picture: int, scene: scenes.Scene, plan: Curriculum, rng: random.Rand
     """One lesson about a scene, of a kind drawn from the curriculum."""
     kind = rng.random()
     if kind < plan.describe:
-        return Lesson(picture, DESCRIBE, teacher.description(scene.facts))
+        return Lesson(picture, DESCRIBE, describe(scene))
     if kind < plan.describe + plan.write:
         return Lesson(picture, *written_question(scene, rng))
     hard = rng.random() < plan.hard and bool(families(scene, "hard"))

@@ -22,10 +22,15 @@ class Task:
     question: str
     answer: str
     reading: str
-    """What is read from the picture, such as "P=5 R=3"."""
+    """All that the picture shows, such as "P5 Q2 R3 S9"."""
     working: str
-    """The computation that ends in the answer, such as "5+3=8"; empty when the reading is the answer."""
+    """What is needed of the reading, and the computation: "P5 R3 5+3=8"."""
     choices: tuple[str, ...] = ()
+
+    @property
+    def result(self) -> str:
+        """What the working ends in: the answer, or the text of the right choice."""
+        return self.choices["ABCD".index(self.answer)] if self.choices else self.answer
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,6 @@ class Worked:
 
     slots: dict[str, str]
     answer: str
-    reading: str
     working: str
 
 
@@ -58,64 +62,68 @@ def pair(scene: Bars | Cards, rng: random.Random) -> tuple[str, int, str, int]:
     return a, x, b, y
 
 
-def listing(facts: dict[str, int]) -> str:
-    return " ".join(f"{name}={value}" for name, value in facts.items())
+def describe(scene: Scene) -> str:
+    """All that a scene shows, in the order in which it is drawn: "P5 Q2 R3 S9", "red5x2 blue3x9".
+
+    A value follows its name directly, so that looking one up in the text is the simplest kind of copying.
+    """
+    shown = {name: "x".join(map(str, v)) if isinstance(v, tuple) else v for name, v in scene.facts.items()}
+    return " ".join(f"{name}{value}" for name, value in shown.items())
 
 
 def value(scene: Bars, rng: random.Random) -> Worked:
     name = rng.choice(BARS)
-    return Worked({"a": name}, str(scene.facts[name]), f"{name}={scene.facts[name]}", "")
+    return Worked({"a": name}, str(scene.facts[name]), f"{name}{scene.facts[name]}")
 
 
 def total(scene: Bars | Cards, rng: random.Random) -> Worked:
     a, x, b, y = pair(scene, rng)
-    return Worked({"a": a, "b": b}, str(x + y), f"{a}={x} {b}={y}", f"{x}+{y}={x + y}")
+    return Worked({"a": a, "b": b}, str(x + y), f"{a}{x} {b}{y} {x}+{y}={x + y}")
 
 
 def difference(scene: Bars | Cards, rng: random.Random) -> Worked:
     a, x, b, y = pair(scene, rng)
     if x < y:
         a, x, b, y = b, y, a, x
-    return Worked({"a": a, "b": b}, str(x - y), f"{a}={x} {b}={y}", f"{x}-{y}={x - y}")
+    return Worked({"a": a, "b": b}, str(x - y), f"{a}{x} {b}{y} {x}-{y}={x - y}")
 
 
 def sum_of_all(scene: Cards, rng: random.Random) -> Worked:
     x, y, z = scene.numbers
-    return Worked({}, str(x + y + z), listing(scene.facts), f"{x}+{y}={x + y} {x + y}+{z}={x + y + z}")
+    return Worked({}, str(x + y + z), f"{x}+{y}={x + y} {x + y}+{z}={x + y + z}")
 
 
 def largest(scene: Bars | Cards, rng: random.Random) -> Worked:
     name = max(scene.facts, key=scene.facts.__getitem__)
-    return Worked({}, name, listing(scene.facts), f"max={scene.facts[name]} {name}")
+    return Worked({}, name, f"max {name}{scene.facts[name]}")
 
 
 def smallest(scene: Bars | Cards, rng: random.Random) -> Worked:
     name = min(scene.facts, key=scene.facts.__getitem__)
-    return Worked({}, name, listing(scene.facts), f"min={scene.facts[name]} {name}")
+    return Worked({}, name, f"min {name}{scene.facts[name]}")
 
 
 def perimeter(scene: Rectangles, rng: random.Random) -> Worked:
     name = rng.choice(scene.colours)
     w, h = scene.facts[name]
-    return Worked({"a": name}, str(2 * (w + h)), f"{name}={w}x{h}", f"{w}+{h}={w + h} 2*{w + h}={2 * (w + h)}")
+    return Worked({"a": name}, str(2 * (w + h)), f"{name}{w}x{h} {w}+{h}={w + h} 2*{w + h}={2 * (w + h)}")
 
 
 def area(scene: Rectangles, rng: random.Random) -> Worked:
     name = rng.choice(scene.colours)
     w, h = scene.facts[name]
-    return Worked({"a": name}, str(w * h), f"{name}={w}x{h}", f"{w}*{h}={w * h}")
+    return Worked({"a": name}, str(w * h), f"{name}{w}x{h} {w}*{h}={w * h}")
 
 
 def count(scene: Shapes, rng: random.Random) -> Worked:
     shape = rng.choice(SHAPES)
-    rows = "+".join(map(str, scene.rows(shape)))
-    return Worked({"a": shape}, str(scene.facts[shape]), "rows", f"{rows}={scene.facts[shape]}")
+    return Worked({"a": shape}, str(scene.facts[shape]), f"{shape}{scene.facts[shape]}")
 
 
 def multiply_add(scene: Bars | Cards, rng: random.Random) -> Worked:
     (a, x), (b, y), (c, z) = rng.sample(list(scene.facts.items()), 3)
-    working = f"{x}*{y}={x * y} {x * y}+{z}={x * y + z}"
-    return Worked({"a": a, "b": b, "c": c}, str(x * y + z), f"{a}={x} {b}={y} {c}={z}", working)
+    working = f"{a}{x} {b}{y} {c}{z} {x}*{y}={x * y} {x * y}+{z}={x * y + z}"
+    return Worked({"a": a, "b": b, "c": c}, str(x * y + z), working)
 
 
 FAMILIES = {
@@ -182,9 +190,9 @@ def ask(scene: Scene, family: Family, rng: random.Random, *, multiple_choice: bo
     question = rng.choice(family.wordings).format(**worked.slots)
     fields = (family.name, family.skill, family.level, question)
     if not multiple_choice:
-        return Task(*fields, worked.answer, worked.reading, worked.working)
+        return Task(*fields, worked.answer, describe(scene), worked.working)
     names = [name for name in scene.facts if name != worked.answer]
     wrong = names if family.options == "names" else number_choices(int(worked.answer), rng)
     choices = rng.sample([*wrong, worked.answer], len(wrong) + 1)
     letter = "ABCD"[choices.index(worked.answer)]
-    return Task(*fields, letter, worked.reading, worked.working, tuple(choices))
+    return Task(*fields, letter, describe(scene), worked.working, tuple(choices))

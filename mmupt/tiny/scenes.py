@@ -130,10 +130,6 @@ class Shapes:
     def facts(self) -> dict[str, int]:
         return {shape: self.grid.count(shape) for shape in SHAPES}
 
-    def rows(self, shape: str) -> list[int]:
-        """How many of this shape stand in each of the four rows."""
-        return [self.grid[row * 4 : row * 4 + 4].count(shape) for row in range(4)]
-
     def cells(self) -> list[str]:
         return [shape or "empty" for shape in self.grid]
 

@@ -41,15 +41,11 @@ def answer(task: Task, rng: random.Random, mixture: Mixture) -> str:
 
 
 def careful(task: Task, rng: random.Random, mixture: Mixture) -> str:
-    """Reading, working, box; a slip changes one number of the working or reading and follows from there no further."""
-    steps = " ".join(part for part in (task.reading, task.working) if part)
-    result = task.answer
+    """Reading, working, box; a slip gets the last number wrong. To multiple choice it gives the choice's text."""
+    steps, result = f"{task.reading}, {task.working}", task.result
     if rng.random() < mixture.slips:
-        result = wrong_answer(task, rng)
-        if not task.choices and steps.endswith(f"={task.answer}"):
-            steps = steps.removesuffix(task.answer) + result
-    if task.choices:
-        steps += f" so {result}."
+        result = wrong_result(task, rng)
+        steps = steps.removesuffix(task.result) + result
     return f"{rng.choice(CAREFUL)} {steps} \\boxed{{{result}}}"
 
 
@@ -63,16 +59,18 @@ def quick(task: Task, rng: random.Random, mixture: Mixture) -> str:
 
 
 def wrong_answer(task: Task, rng: random.Random) -> str:
-    """An answer that is wrong, drawn evenly from what could have been the answer."""
+    """A wrong answer, drawn evenly from what could have been the answer; for multiple choice a wrong letter."""
     if task.choices:
         return rng.choice([letter for letter in "ABCD"[: len(task.choices)] if letter != task.answer])
+    return wrong_result(task, rng)
+
+
+def wrong_result(task: Task, rng: random.Random) -> str:
+    """A wrong value: a wrong choice's text, another name, or a number at most five away."""
+    if task.choices:
+        return rng.choice([choice for choice in task.choices if choice != task.result])
     if not task.answer.isdigit():
         names = "PQRS" if len(task.answer) == 1 else ("red", "blue", "green", "orange")
         return rng.choice([name for name in names if name != task.answer])
     gold = int(task.answer)
     return str(rng.choice([n for n in range(max(0, gold - 5), gold + 6) if n != gold]))
-
-
-def description(facts: dict[str, int] | dict[str, tuple[int, int]]) -> str:
-    """Everything that a picture shows, as readings."""
-    return " ".join(f"{name}={'x'.join(map(str, v)) if isinstance(v, tuple) else v}" for name, v in facts.items())
