@@ -3,8 +3,10 @@
 import os
 import random
 import signal
+import socket
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -22,6 +24,8 @@ from mmupt.training import shared_prefix
 from mmupt.training.scores import EncodedGroup
 from mmupt.types import Prompt
 
+PATIENCE = 150.0
+"""Seconds after which ranks that wait for each other are taken for hung."""
 QUICK = {
     "deepspeed": "none",
     "data": "tiny:train",
@@ -102,16 +106,43 @@ def relative(found: torch.Tensor, wanted: torch.Tensor) -> float:
 
 def killed(work: Callable[[], object], seconds: float) -> bool:
     """Do the work in a forked process and SIGKILL it after so many seconds; False when it had ended before."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    assert status in (0, signal.SIGKILL), f"the forked process failed with status {status}"
-    return status != 0
+    return not on_ranks(1, lambda _: work(), kill_after=seconds)
+
+
+def on_ranks(size: int, work: Callable[[int], object], kill_after: float | None = None) -> bool:
+    """Do the work in `size` forked processes that find each other as a launcher's ranks do; `work` is given the rank.
+
+    Returns whether all of them came to their end; with `kill_after` they are killed after so many seconds.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children = []
+    for rank in range(size):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
+                os.environ.update(meet, RANK=str(rank), LOCAL_RANK=str(rank))
+                work(rank)
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        children.append(child)
+    stop_at = time.monotonic() + (PATIENCE if kill_after is None else kill_after)
+    ends: dict[int, int] = {}
+    while len(ends) < size:
+        late = time.monotonic() > stop_at
+        for child in children:
+            if child not in ends:
+                if late:
+                    os.kill(child, signal.SIGKILL)
+                done, status = os.waitpid(child, 0 if late else os.WNOHANG)
+                ends |= {child: status} if done else {}
+        time.sleep(0.02)
+    allowed = (0,) if kill_after is None else (0, signal.SIGKILL)
+    assert all(end in allowed for end in ends.values()), f"the ranks ended with {ends}"
+    return not any(ends.values())

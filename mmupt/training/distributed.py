@@ -4,6 +4,7 @@ Ranks come from the launcher's environment (RANK, WORLD_SIZE: torchrun, accelera
 one the run has a single rank, and needs neither a port nor a network.
 """
 
+import atexit
 import ctypes
 import os
 import signal
@@ -42,22 +43,21 @@ class Ranks:
             dist.barrier()
 
 
-def start(device: torch.device) -> Ranks:
-    """Join the process group that the environment names, or make one of a single process."""
+def start(device: torch.device, *, deepspeed: bool) -> Ranks:
+    """Join the process group that the environment names; DeepSpeed needs one in a run of a single process, too."""
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     backend = "nccl" if device.type == "cuda" else "gloo"
+    if size == 1 and not deepspeed:
+        return Ranks(0, 1)
     if not dist.is_initialized():
         if size > 1:
             dist.init_process_group(backend, rank=rank, world_size=size)
         else:
             dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+        # DeepSpeed keeps hold of the first group that it sees: it lives as long as the process does.
+        atexit.register(dist.destroy_process_group)
     assert (dist.get_rank(), dist.get_world_size()) == (rank, size), "the process group differs from the environment"
     return Ranks(rank, size)
-
-
-def stop() -> None:
-    if dist.is_initialized():
-        dist.destroy_process_group()
 
 
 def die_with_parent() -> None:

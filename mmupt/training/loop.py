@@ -31,22 +31,19 @@ SAMPLER_GAP_LIMIT = 0.05
 def train(config: TrainConfig, folder: Path, run: RunDir | None) -> None:
     """Train to the end. `run` is the open run directory on the first rank, None on the others."""
     device = prepare_device(config)
-    ranks = distributed.start(device)
-    try:
-        shape = BatchShape(
-            config.problems_per_step,
-            config.group_size,
-            config.updates_per_step,
-            ranks.size,
-            config.update.micro_batch_size,
-        )
-        trainer = assemble(config, shape, ranks, device)
-        logs = TrainingLogs(run) if run is not None else None
-        _agree_on_data(folder, trainer, logs)
-        done = _resume(folder / "checkpoints", trainer, logs)
-        _steps(folder, trainer, logs, done)
-    finally:
-        distributed.stop()
+    ranks = distributed.start(device, deepspeed=config.deepspeed != "none")
+    shape = BatchShape(
+        config.problems_per_step,
+        config.group_size,
+        config.updates_per_step,
+        ranks.size,
+        config.update.micro_batch_size,
+    )
+    trainer = assemble(config, shape, ranks, device)
+    logs = TrainingLogs(run) if run is not None else None
+    _agree_on_data(folder, trainer, logs)
+    done = _resume(folder / "checkpoints", trainer, logs)
+    _steps(folder, trainer, logs, done)
 
 
 def _steps(folder: Path, trainer: Trainer, logs: TrainingLogs | None, done: int) -> None:
@@ -103,7 +100,8 @@ def save(root: Path, trainer: Trainer, logs: TrainingLogs | None, step: int) -> 
 
 def _state(trainer: Trainer, step: int) -> State:
     config, engine = trainer.config, trainer.engine
-    lora = config.lora and LoraShape(config.lora.rank, config.lora.alpha, config.lora.target_modules)
+    asked = config.lora
+    lora = None if asked is None else LoraShape(asked.rank, asked.alpha, asked.target_modules)
     return State(engine.kind, engine.zero_stage, trainer.ranks.size, step, config.model, lora)
 
 

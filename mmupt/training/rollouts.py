@@ -8,6 +8,7 @@ import copy
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
@@ -40,6 +41,8 @@ def roll_out(
     seeds = [derive_seed(config.seed, "rollout", step, prompt.id) for prompt in prompts]
     with engine.whole() as model, _sampler(model, processor, settings) as sampler:
         groups = sampler.sample(prompts, params, seeds)
+    if settings.engine == "scripted":
+        groups = [[_in_tokens_of(processor, rollout) for rollout in group] for group in groups]
     for prompt, group in zip(prompts, groups, strict=True):
         check_whole(group, prompt.id, config.group_size)
     return groups
@@ -50,6 +53,9 @@ def _sampler(model: nn.Module, processor: ProcessorMixin, settings: RolloutConfi
     if settings.engine in LIVE:
         yield TransformersSampler.around(model, processor, batch_size=settings.batch_size or BATCH_SIZE)
         return
+    if settings.engine == "scripted":
+        yield sampling.open_configured(settings, "scripted")
+        return
     with tempfile.TemporaryDirectory(prefix="mmupt-policy-") as scratch:
         write_policy(model, processor, Path(scratch))
         sampler = sampling.open_configured(settings, scratch)
@@ -57,6 +63,13 @@ def _sampler(model: nn.Module, processor: ProcessorMixin, settings: RolloutConfi
             yield sampler
         finally:
             sampler.close()
+
+
+def _in_tokens_of(processor: ProcessorMixin, rollout: Rollout) -> Rollout:
+    """A scripted text has words for tokens: give it those of the model, and its end of turn."""
+    tokens = processor.tokenizer(rollout.text, add_special_tokens=False)["input_ids"]
+    end = [processor.tokenizer.eos_token_id] if rollout.finish_reason == "stop" else []
+    return replace(rollout, token_ids=(*tokens, *end), logprobs=())
 
 
 def write_policy(model: nn.Module, processor: ProcessorMixin, folder: Path) -> None:
