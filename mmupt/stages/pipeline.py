@@ -17,6 +17,7 @@ from mmupt.config.run import RunConfig
 from mmupt.config.synthesize import SynthesizeConfig
 from mmupt.config.train import TrainConfig
 from mmupt.errors import UserError
+from mmupt.stages.expand import expand
 from mmupt.suggest import way_out
 from mmupt.types import JsonValue
 
@@ -53,11 +54,12 @@ def plan(config: RunConfig) -> tuple[Stage, ...]:
     """All stages, in the order of the pipeline; a stage may refer only to stages above it."""
     root = Path(config.folder())
     stages: dict[str, Stage] = {}
-    for name, table in config.stages.items():
+    tables = expand(config.stages, config.defaults)
+    for name, table in tables.items():
         where = f"stages.{name}"
         if not _NAME.fullmatch(name) or name == RECIPES:
             raise UserError(f"{name!r} cannot name a stage", where=where, fix="use letters, digits, - and _")
-        stages[name] = _stage(name, table, root, stages, tuple(config.stages), where)
+        stages[name] = _stage(name, table, root, stages, tuple(tables), where)
     _refuse_stale(stages)
     return tuple(stages.values())
 
