@@ -2,7 +2,7 @@
 here."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -24,6 +24,7 @@ from mmupt.training.grpo import Clip
 from mmupt.training.policy import Reference, freeze_vision, with_lora
 from mmupt.training.trainer import Trainer
 from mmupt.training.update import Layout, Updater
+from mmupt.types import Problem
 
 
 def prepare_device(config: TrainConfig) -> torch.device:
@@ -50,6 +51,7 @@ def assemble(config: TrainConfig, shape: BatchShape, ranks: Ranks, device: torch
     sampled = config.rollout
     processor = loading.load_processor(name, min_pixels=sampled.min_pixels, max_pixels=sampled.max_pixels)
     training_set = data.load(config, processor, answers=needs_gold(config.estimator))
+    _same_work_on_all(training_set.problems, config, ranks)
     low = _half(config, device)
     # Without DeepSpeed the weights themselves are what AdamW updates, and stay in float32.
     held = "bfloat16" if low and config.deepspeed != "none" else "float32"
@@ -78,6 +80,17 @@ def assemble(config: TrainConfig, shape: BatchShape, ranks: Ranks, device: torch
     )
     total = data.total_steps(config, len(training_set.problems))
     return Trainer(config, training_set, shape, total, ranks, engine, updater, processor, device)
+
+
+def _same_work_on_all(problems: Sequence[Problem], config: TrainConfig, ranks: Ranks) -> None:
+    """Ranks reduce gradients together: where one sees pictures and another none, they would wait for ever."""
+    shared_vision = config.deepspeed == "zero3" or not config.freeze_vision
+    with_pictures = sum(bool(problem.images) for problem in problems)
+    if ranks.size > 1 and shared_vision and 0 < with_pictures < len(problems):
+        fix = "set freeze_vision with deepspeed zero2, or train on one rank, or leave them out"
+        raise UserError(
+            f"{len(problems) - with_pictures} problems have no picture and the others have", where=config.data, fix=fix
+        )
 
 
 def _half(config: TrainConfig, device: torch.device) -> bool:

@@ -1,7 +1,7 @@
 """The processes of one training run: who am I, and small facts from everybody.
 
-Ranks come from the launcher's environment (RANK, WORLD_SIZE: torchrun, accelerate and the deepspeed launcher all set them). Without
-one the run has a single rank, and needs neither a port nor a network.
+Ranks come from the launcher's environment (RANK, WORLD_SIZE: torchrun, accelerate and the deepspeed launcher all set
+them). Without one the run has a single rank, and needs neither a port nor a network.
 """
 
 import atexit
@@ -61,7 +61,7 @@ def start(device: torch.device, *, deepspeed: bool) -> Ranks:
 
 
 def die_with_parent() -> None:
-    """Let the kernel kill this process when its launcher dies, so that a killed run leaves no rank behind (Linux only)."""
+    """Let the kernel kill this process when its launcher dies: a killed run leaves no rank behind (Linux only)."""
     if sys.platform == "linux":
         parent_death_signal = 1  # PR_SET_PDEATHSIG
         ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)

@@ -1,7 +1,7 @@
 """The run: resume, step, log, save, until the last step. Files are written by the first rank; checkpoints by all.
 
-A checkpoint stands between two steps, never inside one. After a kill the run goes on from its last whole checkpoint: weights and optimiser
-from its files, everything else from the step's number, logs cut back to the sizes noted in it.
+A checkpoint stands between two steps, never inside one. After a kill the run goes on from its last whole checkpoint:
+weights and optimiser from its files, everything else from the step's number, logs cut back to the sizes noted in it.
 """
 
 import json
@@ -79,7 +79,8 @@ def _log(logs: TrainingLogs, outcome: StepOutcome, step: int, audit: Audit | Non
         tracker.log(step, numbers)
     gap = outcome.metrics["sampler_gap"]
     if gap is not None and gap > SAMPLER_GAP_LIMIT:
-        console.warn(f"step {step}: sampler and trainer differ by {gap:.3f} in mean log-prob; their prompts or weights may differ")
+        told = f"sampler and trainer differ by {gap:.3f} in mean log-prob"
+        console.warn(f"step {step}: {told}; their prompts or weights may not be the same")
 
 
 def save(root: Path, trainer: Trainer, logs: TrainingLogs | None, step: int) -> None:

@@ -1,7 +1,7 @@
 """Rollouts from the policy as it is now: whole groups, n = G for each prompt, from the sampler that the recipe names.
 
-transformers (and auto, here) samples from the live weights. Another engine cannot see them: the weights are written to a folder aside and a
-fresh engine is started on it, once for each step.
+transformers (and auto, here) samples from the live weights. Another engine cannot see them: the weights are written to
+a folder aside and a fresh engine is started on it, once for each step.
 """
 
 import copy

@@ -16,6 +16,7 @@ from mmupt.training.aggregation import token_weights
 from mmupt.training.distributed import Ranks
 from mmupt.training.engine import Engine
 from mmupt.training.grpo import Clip, grpo_loss
+from mmupt.training.packing import packs_of
 from mmupt.training.policy import Reference
 from mmupt.training.scores import EncodedGroup, TokenScores
 
@@ -86,31 +87,25 @@ class Updater:
     def __call__(self, groups: Sequence[TrainGroup], learning_rate: float) -> UpdateResult:
         """One step on this rank's groups."""
         weights = self._weights(groups)
-        kept = self._kept(groups)
-        packs = self._packs([groups[index].encoded for index in kept])
+        rounds = self._rounds(groups)
         sums = Sums()
-        for number in range(count := max(1, *self.ranks.gather(len(packs)))):
-            members = [kept[index] for index in packs[number]] if number < len(packs) else []
-            filler = groups[:1] if not members else []
-            pack = [groups[index] for index in members] or filler
-            weights_C = [weight for index in members for weight in weights[index]] or None
-            loss, added = self._run(pack, weights_C)
-            self.engine.backward(loss, last=number == count - 1)
+        for number, members in enumerate(rounds, start=1):
+            pack = [groups[index] for index in members] or list(groups[:1])
+            weights_C = [weight for index in members for weight in weights[index]]
+            loss, added = self._run(pack, weights_C or None)
+            self.engine.backward(loss, last=number == len(rounds))
             sums = sums + added
         norm = self.engine.step(learning_rate)
-        totals = self.ranks.gather((sums, len(kept), len(groups) - len(kept)))
+        trained = sum(len(members) for members in rounds)
+        totals = self.ranks.gather((sums, trained, len(groups) - trained))
         added_up = sum((each[0] for each in totals), Sums())
         return UpdateResult(added_up, norm, sum(each[1] for each in totals), sum(each[2] for each in totals))
 
     @torch.no_grad()
     def old_logps(self, groups: Sequence[TrainGroup]) -> list[Tensor | None]:
-        """Log-probs of each group under the current weights, for updates after the first; None for groups that will not
-        run."""
-        kept = self._kept(groups)
-        packs = self._packs([groups[index].encoded for index in kept])
+        """Log-probs under the current weights, for updates after the first; None for groups that will not run."""
         found: list[Tensor | None] = [None] * len(groups)
-        for number in range(max(self.ranks.gather(len(packs)))):
-            members = [kept[index] for index in packs[number]] if number < len(packs) else []
+        for members in self._rounds(groups):
             pack = [groups[index].encoded for index in members] or [groups[0].encoded]
             with self.autocast():
                 logps_N = self.layout(self.engine.model, pack, self.temperature).logps_N
@@ -165,23 +160,13 @@ class Updater:
             before += size
         return found
 
-    def _kept(self, groups: Sequence[TrainGroup]) -> list[int]:
-        return [index for index, group in enumerate(groups) if self.settings.kl_coefficient or not group.idle]
-
-    def _packs(self, groups: Sequence[EncodedGroup]) -> list[list[int]]:
-        """Indices of neighbouring groups that go through the model together: at most `pack_tokens`, padding
-        included."""
-        packs: list[list[int]] = []
-        widest = 0
-        for index, group in enumerate(groups):
-            length = len(group.prompt_ids) + group.tokens
-            widest = max(widest, length)
-            if packs and (len(packs[-1]) + 1) * widest <= self.settings.pack_tokens:
-                packs[-1].append(index)
-            else:
-                packs.append([index])
-                widest = length
-        return packs
+    def _rounds(self, groups: Sequence[TrainGroup]) -> list[list[int]]:
+        """Indices of the groups of each pack, as many packs on each rank as on the one that has most; at least one. An
+        empty pack stands for running any group with weight zero."""
+        kept = [index for index, group in enumerate(groups) if self.settings.kl_coefficient or not group.idle]
+        packs = packs_of([groups[index].encoded for index in kept], self.settings.pack_tokens)
+        most = max(1, *self.ranks.gather(len(packs)))
+        return [[kept[index] for index in pack] for pack in packs] + [[]] * (most - len(packs))
 
 
 def _sampler_gap(pack: Sequence[TrainGroup], plain_N: Tensor) -> tuple[float, int]:

@@ -1,4 +1,4 @@
-"""Two real gloo processes: they vote as one process does, train as one process does, and survive being killed together."""
+"""Two real gloo processes vote as one process does, train as one process does, and survive being killed together."""
 
 import json
 import random
@@ -64,7 +64,9 @@ def test_every_stage_on_one_and_two_ranks_trains_as_plain_torch_does(tmp_path: P
         assert (state["kind"], state["zero_stage"], state["world_size"]) == ("deepspeed", int(stage[-1]), ranks)
 
 
-@pytest.mark.parametrize("sets", [("deepspeed=zero2",), ("deepspeed=zero3", "lora.rank=4")], ids=["zero2", "zero3-lora"])
+@pytest.mark.parametrize(
+    "sets", [("deepspeed=zero2",), ("deepspeed=zero3", "lora.rank=4")], ids=["zero2", "zero3-lora"]
+)
 def test_two_ranks_killed_together_end_with_the_same_bytes(tmp_path: Path, sets: tuple[str, ...]) -> None:
     run = settings(tmp_path / "run", *sets, "steps=4", "save.every=1", "limit=9")
     assert on_ranks(2, lambda _: train(run))
