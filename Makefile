@@ -33,7 +33,7 @@ $(STAMP): pyproject.toml mmupt/environment/torchvision_hook.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet torch==2.13.0
 	$(PIP) install --quiet --editable '.[$(EXTRAS)]'
-	if $(PIP) show torch | grep -q '^Version: .*+cpu'; then $(PIP) uninstall --quiet --yes torchaudio torchcodec; fi
+	if $(PIP) show torch | grep '^Version: .*+cpu' >/dev/null; then $(PIP) uninstall --quiet --yes torchaudio torchcodec; fi
 	$(BIN)/python -m mmupt.environment.torchvision_cure
 	touch $@
 
