@@ -76,8 +76,10 @@ def _positions(model: str, trust_remote_code: bool) -> int:
 def _prepare_cpu(model: str) -> None:
     """Start in seconds, in this process, without binding its threads to cores that other work may hold."""
     defaults = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
-    if is_small(model):
-        defaults |= {"OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
+    # Without a size (GiB) vLLM asks for nearly all memory and does not start where other work holds some.
+    defaults |= (
+        {"VLLM_CPU_KVCACHE_SPACE": "1", "OMP_NUM_THREADS": "1"} if is_small(model) else {"VLLM_CPU_KVCACHE_SPACE": "4"}
+    )
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
