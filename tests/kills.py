@@ -1,7 +1,8 @@
 """Kill a command again and again, then compare what it leaves with what an undisturbed run leaves.
 
-`survive` is used by the tests; `python -m tests.kills --kills 100` (or `make kills`) spreads a hundred kills over all stages of
-the embedded model. A kill is SIGKILL to the whole process group, at a moment drawn evenly over the length of a run.
+`survive` is used by the tests; `python -m tests.kills --kills 100` (or `make kills`) spreads a hundred kills over all
+stages of the embedded model. A kill is SIGKILL to the whole process group, at a moment drawn evenly over the length of
+a run.
 """
 
 import argparse
@@ -85,14 +86,15 @@ def stages(folder: Path) -> dict[str, list[str]]:
     train = ["--data", "tiny:train", "--deepspeed", "none", "--set", "steps=6", "--set", "problems_per_step=4"]
     train += ["--set", "group_size=4", "--set", "updates_per_step=1", "--set", "rollout.max_tokens=24"]
     train += ["--set", "save.every=2", "--set", "limit=40", "--set", "update.learning_rate=1e-4"]
+    synthesize = ["--mode", "in-context", "--data", "tiny:train", "--set", "limit=24", "--set", "chunk_size=8"]
+    scored = ["--bench", "tiny", "--limit", "48", "--samples", "2", "--set", "chunk_size=8"]
+    short = ["--set", "rollout.max_tokens=40"]
     return {
-        "synthesize": [*mmupt, "synthesize", "--mode", "in-context", "--data", "tiny:train", "--out", f"{folder}/synthesize",
-                       "--set", "limit=24", "--set", "chunk_size=8", "--set", "rollout.max_tokens=40"],
+        "synthesize": [*mmupt, "synthesize", *synthesize, *short, "--out", f"{folder}/synthesize"],
         "train": [*mmupt, "train", *train, "--out", f"{folder}/train"],
         "merge": [*mmupt, "merge", f"{folder}/train", "--out", f"{folder}/merge"],
-        "eval": [*mmupt, "eval", "--bench", "tiny", "--model", f"{folder}/merge", "--out", f"{folder}/eval",
-                 "--limit", "48", "--samples", "2", "--set", "chunk_size=8", "--set", "rollout.max_tokens=40"],
-    }  # fmt: skip
+        "eval": [*mmupt, "eval", *scored, *short, "--model", f"{folder}/merge", "--out", f"{folder}/eval"],
+    }
 
 
 def main() -> None:
@@ -106,7 +108,9 @@ def main() -> None:
             share = options.kills // len(commands) + (number < options.kills % len(commands))
             hits, undisturbed, disturbed = survive(command, Path(base) / name, share, options.seed + number)
             differ = sorted(k for k in undisturbed | disturbed if undisturbed.get(k) != disturbed.get(k))
-            print(f"{name}: {hits} kills, {len(undisturbed)} files, {'byte-equal' if not differ else f'DIFFER: {differ}'}")
+            print(
+                f"{name}: {hits} kills, {len(undisturbed)} files, {'byte-equal' if not differ else f'DIFFER: {differ}'}"
+            )
             if differ:
                 sys.exit(1)
 
