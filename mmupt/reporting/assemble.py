@@ -12,7 +12,7 @@ from mmupt.reporting.page import html
 from mmupt.reporting.provenance import provenance_blocks
 from mmupt.reporting.questions import evaluated_questions, trained_questions
 from mmupt.reporting.runs import Run, Scored
-from mmupt.reporting.scores import breakdown_blocks, score_blocks
+from mmupt.reporting.scores import detail_blocks, score_blocks
 from mmupt.reporting.synthesis import synthesis_blocks
 from mmupt.reporting.training import training_blocks
 
@@ -29,7 +29,7 @@ def report_of(title: str, runs: Sequence[Run], evaluations: Sequence[Scored]) ->
         *training_blocks(trained),
         *shown,
         *synthesis_blocks([run for run in runs if run.stage == "synthesize"]),
-        *breakdown_blocks(evaluations),
+        *detail_blocks(evaluations),
         *provenance_blocks(runs, evaluations),
     ]
     return Report(title, tuple(blocks))

@@ -33,7 +33,7 @@ class Line:
     x: tuple[float, ...]
     y: tuple[float, ...]
     colour: int = 0
-    """Number of the run: it has the same colour in every plot."""
+    """Number of the run: the same colour in every plot, and for all its seeds."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from mmupt.reporting.blocks import (
     Table,
     Tally,
 )
+from mmupt.reporting.groups import seedless
 from mmupt.reporting.plots import colour_of, intervals_svg, plot_svg
 from mmupt.reporting.style import CSS
 
@@ -52,7 +53,7 @@ def _blocks(blocks: Sequence[Block]) -> Iterator[str]:
 
 
 def _legend(plots: Sequence[Plot]) -> str:
-    labels = dict(sorted((line.colour, line.label) for plot in plots for line in plot.lines))
+    labels = dict(sorted((line.colour, seedless(line.label)) for plot in plots for line in plot.lines))
     chips = (f"<span>{_swatch(colour)}{escape(label)}</span>" for colour, label in labels.items())
     return f'<div class="legend">{"".join(chips)}</div>' if len(labels) > 1 else ""
 

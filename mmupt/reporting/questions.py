@@ -5,6 +5,7 @@ from hashlib import sha256
 
 from mmupt.prompts import question_text
 from mmupt.reporting.blocks import Answers, Mark, Question, Questions, Tally
+from mmupt.reporting.groups import group
 from mmupt.reporting.pictures import of_benchmark, of_training, png_files
 from mmupt.reporting.runs import Row, Run, Scored, rows
 from mmupt.types import JsonValue, Problem
@@ -19,7 +20,7 @@ def evaluated_questions(evaluations: Sequence[Scored]) -> Questions | None:
     if not evaluations:
         return None
     hottest = max(evaluations, key=lambda each: each.temperature)
-    shown = [each for each in evaluations if each is hottest or each.comparable(hottest)]
+    shown = [each.first for each in group(evaluations) if each.first.comparable(hottest)]
     known = of_benchmark(hottest)
     asked = {str(row["id"]): row for row in hottest.questions}
     common = [id for id in asked if all(id in each.samples_of for each in shown)]

@@ -57,6 +57,16 @@ class Scored:
     def _data(self) -> JsonValue:
         return mapping(self.results["provenance"]).get("data_sha256")
 
+    def score_names(self, name: str) -> list[str]:
+        """The scores of that name; one that ends in "@" stands for every k."""
+        return [
+            key for key in mapping(self.results["scores"]) if key == name or (name[-1] == "@" and key.startswith(name))
+        ]
+
+    def scores_at(self, name: str) -> list[float]:
+        """Their values."""
+        return [number(mapping(self.results["scores"])[key]) for key in self.score_names(name)]
+
     def correct(self, id: str) -> list[bool]:
         """Verdicts on the responses to one problem."""
         return [row["verdict"] == "correct" for row in self.samples_of[id]]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mmupt.reporting.blocks import Block, Heading, Line, Plot, Table
+from mmupt.reporting.groups import seedless
 from mmupt.reporting.runs import Row, Run, rows
 
 CURVES = {
@@ -34,14 +35,17 @@ def training_blocks(runs: Sequence[Run]) -> list[Block]:
 
 def _plot(caption: str, name: str, logs: Sequence[tuple[str, Sequence[Row]]]) -> Plot | None:
     lines = []
-    for colour, (label, log) in enumerate(logs):
+    kinds = list(dict.fromkeys(seedless(label) for label, _ in logs))
+    for label, log in logs:
         points = [
             (float(step), float(y))
             for row in log
             if (step := _number(row, "step")) is not None and (y := _number(row, name)) is not None
         ]
         if points:
-            lines.append(Line(label, tuple(x for x, _ in points), tuple(y for _, y in points), colour))
+            lines.append(
+                Line(label, tuple(x for x, _ in points), tuple(y for _, y in points), kinds.index(seedless(label)))
+            )
     return Plot(caption, "step", tuple(lines)) if lines and any(any(line.y) for line in lines) else None
 
 

@@ -124,3 +124,24 @@ def test_the_questions_shown_come_from_every_skill(tmp_path: Path):
     cards = next(block for block in told["blocks"] if block["kind"] == "questions")["cards"]
     skills = {problem.id: problem.meta["skill"] for problem in load("tiny:test").problems}
     assert len({skills[card["id"]] for card in cards}) == 5
+
+
+def test_seeds_of_one_row_are_pooled_and_shown_one_by_one(tmp_path: Path):
+    base = evaluated(tmp_path, "base", {"": "nothing"})
+    known = golds(base)
+    ids = list(known)
+    for seed, right in enumerate((4, 8)):
+        evaluated(tmp_path, f"vote-{seed}", {**{id: f"\\boxed{{{known[id]}}}" for id in ids[:right]}, "": "nothing"})
+    stages = [{"name": "base", "use": "eval", "label": "base", "needs": []}]
+    stages += [{"name": f"vote-{s}", "use": "eval", "label": f"vote, seed {s}", "needs": ["train"]} for s in (0, 1)]
+    (tmp_path / "pipeline.json").write_text(json.dumps({"name": "two seeds", "stages": stages}))
+    report(tmp_path)
+    blocks = json.loads((tmp_path / "report.json").read_text())["blocks"]
+    pooled = next(block for block in blocks if block.get("caption") == "Scores with 95 % intervals")["rows"]
+    seeds = next(block for block in blocks if block.get("caption") == "Each seed")["rows"]
+    assert [row[0] for row in pooled] == ["base", "vote (2 seeds)"]
+    assert pooled[1][4].startswith("30.0 [") and pooled[1][-1].startswith("+30.0 [")
+    assert [(row[0], row[4].split()[0], row[-1].split()[0]) for row in seeds] == [
+        ("vote, seed 0", "20.0", "+20.0"),
+        ("vote, seed 1", "40.0", "+40.0"),
+    ]
