@@ -9,8 +9,9 @@ from transformers import PreTrainedModel, ProcessorMixin
 
 from mmupt import problems
 from mmupt.problems.tiny import model_dir
-from mmupt.prompts import answer_prompt
+from mmupt.prompts import answer_prompt, chat
 from mmupt.sampling import loading
+from mmupt.sampling.encode import encode
 from mmupt.types import Prompt
 
 
@@ -40,6 +41,14 @@ def favour(model: PreTrainedModel, tokens: tuple[int, ...], bias: float) -> PreT
     return model
 
 
+def text_logits(model: PreTrainedModel) -> torch.Tensor:
+    """(tokens, vocabulary) for a question without a picture."""
+    ids = encode(processor(), chat("p", "What is 3 plus 4? What is the perimeter of the rectangle?", ())).input_ids
+    with torch.no_grad():
+        logits: torch.Tensor = model(input_ids=torch.tensor([ids])).logits[0]
+    return logits
+
+
 def image_lover(folder: Path) -> Path:
     """A model folder whose most likely token is nearly always one that stands for a picture, or for a video."""
     wanting = model()
@@ -48,8 +57,12 @@ def image_lover(folder: Path) -> Path:
     rows = wanting.lm_head.weight.detach().clone()
     direction = torch.randn(rows.shape[1], generator=torch.Generator().manual_seed(0))
     # Whatever the hidden state, one of the two opposite rows answers it.
-    rows[config.image_token_id], rows[config.video_token_id] = 2 * direction, -2 * direction
+    rows[config.image_token_id], rows[config.video_token_id] = direction, -direction
     wanting.lm_head.weight = nn.Parameter(rows)
+    # Strong, and yet within what vLLM can forbid: a bias of -100.
+    with torch.no_grad():
+        strongest = text_logits(wanting)[:, config.image_token_id].abs().max()
+        wanting.lm_head.weight[[config.image_token_id, config.video_token_id]] *= 60 / strongest
     wanting.save_pretrained(folder)
     processor().save_pretrained(folder)
     return folder

@@ -17,10 +17,11 @@ from mmupt.sampling.encode import encode
 from mmupt.sampling.loading import load_model, vision_token_ids
 from mmupt.sampling.transformers import TransformersSampler
 from mmupt.types import Rollout
-from tests.sampling_parts import image_lover, model, processor, prompts
+from tests.sampling_parts import image_lover, model, processor, prompts, text_logits
 
 GREEDY = SamplingParams(n=1, temperature=0, max_tokens=40)
 SAMPLED = SamplingParams(n=4, temperature=1.0, top_p=0.95, max_tokens=24, seed=9)
+TOO_LONG = chat("long", "number " * 600, ())
 
 
 @dataclass
@@ -38,9 +39,8 @@ class Said:
 def said() -> Iterator[Said]:
     threads = torch.get_num_threads()
     with sampling.open("vllm", "tiny", max_model_len=512) as engine:
-        too_long = chat("long", "number " * 600, ())
         with pytest.raises(UserError) as refused:
-            engine.sample([too_long], GREEDY)
+            engine.sample([TOO_LONG], GREEDY)
         yield Said(
             greedy=engine.sample(prompts(40), GREEDY),
             sampled=engine.sample(prompts(12), SAMPLED),
@@ -91,16 +91,16 @@ def test_a_prompt_without_a_picture_is_sampled_beside_one_with(said: Said):
 
 
 def test_a_prompt_that_is_too_long_is_refused_in_one_line(said: Said):
-    assert said.refused == "long: 612 tokens, with max_model_len 512; set max_model_len higher"
+    length = len(encode(processor(), TOO_LONG).input_ids)
+    assert said.refused == f"long: {length} tokens, with max_model_len 512; set max_model_len higher"
 
 
 def test_a_token_that_stands_for_a_picture_is_never_sampled(tmp_path: Path):
     folder = image_lover(tmp_path / "lover")
     wanting = load_model(str(folder), dtype="float32", device="cpu")
-    ids = torch.tensor([encode(processor(), chat("p", "What is 3 plus 4?", ())).input_ids])
-    likeliest = wanting(input_ids=ids).logits[0].argmax(-1)
+    likeliest = text_logits(wanting).argmax(-1)
     banned = vision_token_ids(wanting.config, processor().tokenizer)
-    assert float(torch.isin(likeliest, torch.tensor(banned)).float().mean()) > 0.7
+    assert float(torch.isin(likeliest, torch.tensor(banned)).float().mean()) > 0.5
     with sampling.open("vllm", str(folder), max_model_len=512) as engine:
         groups = engine.sample(prompts(6), SAMPLED) + engine.sample(prompts(6), GREEDY)
     assert not {token for group in groups for rollout in group for token in rollout.token_ids} & set(banned)
