@@ -6,14 +6,19 @@ import shutil
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
+from mmupt import sampling
 from mmupt.config.merge import MergeConfig
 from mmupt.errors import UserError
+from mmupt.problems import load
+from mmupt.prompts import answer_prompt
+from mmupt.sampling import SamplingParams
 from mmupt.stages.merge import merge
 
 CASES = {"zero2": "float32", "zero3": "float32", "zero2-bf16": "auto", "zero3-bf16": "auto", "zero2-lora": "float32"}
@@ -71,6 +76,17 @@ def test_the_same_checkpoint_gives_the_same_bytes_whatever_the_shards(trained: P
     a = AutoModelForImageTextToText.from_pretrained(tmp_path / "one").state_dict()
     b = AutoModelForImageTextToText.from_pretrained(tmp_path / "many").state_dict()
     assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_a_merged_folder_says_the_same_in_transformers_and_in_vllm(trained: Path, tmp_path: Path):
+    merge(MergeConfig(checkpoint=trained / "zero3", out=tmp_path / "out", dtype="float32"))
+    asked = [answer_prompt(problem) for problem in load("tiny:dev").problems[:6]]
+    said = {}
+    for engine, options in {"transformers": {}, "vllm": {"max_model_len": 512}}.items():
+        with closing(sampling.open(engine, str(tmp_path / "out"), dtype="float32", **options)) as sampler:
+            groups = sampler.sample(asked, SamplingParams(n=1, temperature=0, max_tokens=16))
+            said[engine] = [rollout.token_ids for group in groups for rollout in group]
+    assert len(said["vllm"]) == 6 and said["vllm"] == said["transformers"]
 
 
 @pytest.mark.parametrize("name", list(RANK_1))

@@ -195,6 +195,24 @@ def test_a_truncated_safetensors_file_is_named(plain: Path, tmp_path: Path):
     assert not list(tmp_path.glob("*out*"))
 
 
+def test_a_full_disk_is_one_line_and_leaves_nothing(plain: Path, tmp_path: Path):
+    code = (
+        "import resource, sys\nresource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))\n"
+        "from mmupt.cli import main\nsys.argv[0] = 'mmupt'\nmain()"
+    )
+    command = [sys.executable, "-c", code, "merge", str(plain), "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert done.returncode == 2 and len(errors) == 1 and "the disk is full" in errors[0], done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+def test_an_output_that_cannot_be_is_refused(plain: Path, tmp_path: Path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError, match="file/.*cannot be used: Not a directory"):
+        merge(MergeConfig(checkpoint=plain, out=tmp_path / "file" / "out"))
+
+
 def test_a_killed_merge_leaves_nothing_or_the_whole_folder(plain: Path, tmp_path: Path):
     out = tmp_path / "out"
     code = (
