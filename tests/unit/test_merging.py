@@ -209,7 +209,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(plain: Path, tmp_path: Path)
 
 def test_an_output_that_cannot_be_is_refused(plain: Path, tmp_path: Path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(UserError, match="file/.*cannot be used: Not a directory"):
+    with pytest.raises(UserError, match=r"file/.*cannot be used: Not a directory"):
         merge(MergeConfig(checkpoint=plain, out=tmp_path / "file" / "out"))
 
 
