@@ -48,7 +48,7 @@ class UpdateConfig(Section):
     """How token losses are averaged: bnpo is the mean over the tokens of a micro-batch, then over micro-batches."""
     micro_batch_size: int = 4
     """Completions in the mean that bnpo takes. It changes the loss, not the memory: see pack_tokens."""
-    pack_tokens: int = 16384
+    pack_tokens: int = 4096
     """Most tokens that go through the model at once, padding included; one group always goes."""
     layout: Literal["auto", "shared_prefix", "repeated"] = "auto"
     """shared_prefix runs a group's prompt and pictures once; auto takes it for every model class that it was checked

@@ -31,6 +31,10 @@ def train(config: TrainConfig) -> dict[str, JsonValue]:
         return _rank_of_ours(config)
     if world > 1 and int(os.environ["RANK"]) > 0:
         return _other_rank(config)
+    if not (Path(config.out) / "done.json").exists():
+        from mmupt.training.preflight import refuse_mistakes
+
+        refuse_mistakes(config)
     run = RunDir.open(Path(config.out), "train", config)
     try:
         if run.done:
@@ -49,7 +53,7 @@ def train(config: TrainConfig) -> dict[str, JsonValue]:
 
 
 def check(config: TrainConfig, ranks: int) -> BatchShape:
-    """Refuse what cannot be trained before anything starts."""
+    """Refuse a shape that cannot be trained; reads nothing but the settings."""
     if config.deepspeed == "none" and ranks > 1:
         fix = "set deepspeed to zero2, or ranks to 1"
         raise UserError(f"plain torch trains in one process, not in {ranks}", where="deepspeed", fix=fix)
@@ -64,11 +68,11 @@ def check(config: TrainConfig, ranks: int) -> BatchShape:
 
 
 def as_sets(settings: Mapping[str, JsonValue], prefix: str = "") -> Iterator[str]:
-    """The settings as `--set` arguments; what is null is left out, as null is the default wherever it is allowed."""
+    """The settings as `--set` arguments."""
     for name, value in settings.items():
         if isinstance(value, dict):
             yield from as_sets(value, f"{prefix}{name}.")
-        elif value is not None:
+        else:
             yield f"{prefix}{name}={json.dumps(value, ensure_ascii=False)}"
 
 

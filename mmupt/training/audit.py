@@ -1,5 +1,4 @@
-"""How often the vote is right: the one place of a label-free run where gold answers are, and it only ever hands out
-numbers.
+"""How often the vote is right: the one place of a label-free run where gold answers are. It hands out numbers only.
 
 It reads the golds by itself, after a step's rewards have been given out and its updates made; no other part of training
 is given this object or anything that came from it but the row for audit.jsonl and the tracker.
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 
 from mmupt import problems
 from mmupt.answers import grade_answer
-from mmupt.errors import UserError
 from mmupt.training.records import GroupRecord
 from mmupt.types import Problem
 
@@ -23,13 +21,9 @@ class Audit:
 
     @classmethod
     def of(cls, spec: str) -> "Audit":
-        """The golds of a problem set; a set that has none is a UserError."""
-        golds = {
-            problem.id: problem for problem in problems.load(spec, answers=True).problems if problem.answer is not None
-        }
-        if not golds:
-            raise UserError("there is no gold answer to audit with", where=spec, fix="leave --audit out")
-        return cls(golds)
+        """The golds of a problem set."""
+        found = problems.load(spec, answers=True).problems
+        return cls({problem.id: problem for problem in found if problem.answer is not None})
 
     def measure(self, records: Sequence[GroupRecord]) -> dict[str, float]:
         """Shares of right labels (no label is wrong) and of right samples, over the problems that have a gold."""

@@ -55,9 +55,14 @@ def start(device: torch.device, *, deepspeed: bool) -> Ranks:
         else:
             dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
         # DeepSpeed keeps hold of the first group that it sees: it lives as long as the process does.
-        atexit.register(dist.destroy_process_group)
+        atexit.register(_leave)
     assert (dist.get_rank(), dist.get_world_size()) == (rank, size), "the process group differs from the environment"
     return Ranks(rank, size)
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def die_with_parent() -> None:

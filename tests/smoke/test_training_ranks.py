@@ -53,10 +53,10 @@ def test_two_ranks_vote_as_one_does_for_every_accepted_shape(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("stage", ["zero1", "zero2", "zero3"])
-def test_every_stage_on_one_and_two_ranks_trains_as_plain_torch_does(tmp_path: Path, stage: str) -> None:
+def test_every_stage_trains_as_plain_torch_does(tmp_path: Path, stage: str) -> None:
     sets = ("steps=2", "updates_per_step=2", "update.kl_coefficient=0.02", "update.loss_type=dapo")
     assert on_ranks(1, lambda _: train(settings(tmp_path / "plain", *sets)))
-    for ranks in (1, 2):
+    for ranks in (1, 2) if stage == "zero2" else (2,):
         run = settings(tmp_path / f"{ranks}", *sets, f"deepspeed={stage}")
         assert on_ranks(ranks, lambda _, run=run: train(run))
         assert alike(tmp_path / f"{ranks}", tmp_path / "plain", rel=2e-3)

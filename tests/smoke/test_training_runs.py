@@ -141,13 +141,21 @@ def test_the_newest_checkpoints_stay(tmp_path: Path) -> None:
         (("rollout.engine=vlm",), "vllm"),
         (("tracker=tensorbord",), "tensorboard"),
         (("rollout.temperature=0",), "rollout.temperature = 0"),
+        (("data=nowhere.jsonl",), "nowhere"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_in_one_line(tmp_path: Path, sets: tuple[str, ...], told: str) -> None:
     with pytest.raises(UserError, match=told) as refused:
         train(settings(tmp_path / "run", *sets))
     assert "\n" not in str(refused.value)
-    assert not (tmp_path / "run/metrics.jsonl").exists()
+    assert not (tmp_path / "run").exists()
+
+
+def test_rollouts_from_vllm_are_those_of_the_weights_that_are_trained(tmp_path: Path) -> None:
+    train(settings(tmp_path / "run", "steps=2", "rollout.engine=vllm"))
+    metrics = rows(tmp_path / "run", "metrics.jsonl")
+    assert metrics[0]["groups_trained"] > 0
+    assert max(row["sampler_gap"] or 0 for row in metrics) < 1e-4
 
 
 def test_tensorboard_gets_the_numbers_of_each_step(tmp_path: Path) -> None:
