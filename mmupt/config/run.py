@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+import msgspec
+
 from mmupt.config.section import Section
 from mmupt.errors import UserError
 
@@ -19,11 +21,11 @@ class RunConfig(Section, kw_only=True):
     """Stages that may run at the same time."""
     threads: int | None = None
     """OMP_NUM_THREADS of each stage; without it the environment decides."""
-    defaults: dict[str, dict[str, object]] = {}
+    defaults: dict[str, dict[str, object]] = msgspec.field(default_factory=dict)
     """`[defaults.train]` and so on: settings under all stages of that use."""
     stages: dict[str, dict[str, object]]
-    """One table a stage: `use` (synthesize, train, merge, eval), `label` (for the report), and the stage's own settings,
-    in `with` or beside them. `${NAME}` in a setting is the folder of the earlier stage NAME; `seeds = [0, 1, 2]` makes
+    """One table a stage: `use` (synthesize, train, merge, eval), `label` (for the report), the stage's own settings, in
+    `with` or beside them. `${NAME}` in a setting is the folder of the earlier stage NAME; `seeds = [0, 1, 2]` makes
     the stages NAME-0, NAME-1 and NAME-2 of it."""
 
     def __post_init__(self) -> None:
