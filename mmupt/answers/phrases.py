@@ -44,6 +44,8 @@ def bare(text: str, choices: Sequence[str]) -> str | None:
         return None
     if choices:
         return said if letter_of(said, choices) else None
+    if len(said) > 1 and said.isalpha():
+        return None  # "hm" would be read as h times m
     reading = read(said)
     return said if reading is not None and reading.kind not in ("text", "latex") else None
 
