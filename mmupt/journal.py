@@ -27,6 +27,7 @@ class JsonlLog:
             return
         new = not self.path.exists()
         with disk_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             try:
                 _write_whole(handle, data)

@@ -6,13 +6,15 @@
     done.json          the stage's result, written last: while it is missing the run is not done
     .lock              held while a process works here
 
-The same command, started again after a kill at any moment, goes on where the last whole chunk ended.
+The same command, started again after a kill at any moment, goes on where the last whole chunk ended. While nothing but
+notes lies in a folder nothing has been done: other settings are taken, and a run that fails leaves no folder behind.
 """
 
 import fcntl
 import json
 import os
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,21 +29,24 @@ __all__ = ["JsonlLog", "RunDir", "disk_errors", "replace_folder", "told", "write
 
 _PATIENCE = 3.0
 """Seconds to wait for a lock: a killed process lets go of its own a moment after its parent has seen it die."""
+_NOTES = ("data.json", "attempts.jsonl", "environment.json", "config.json")
+"""What is written before any work is done, here or by a stage; config.json, which makes a folder ours, goes last."""
 
 
 class RunDir:
     """One stage's run folder, open and locked by this process. Make it with `RunDir.open`."""
 
-    def __init__(self, path: Path, stage: str, lock: int) -> None:
-        self.path, self.stage, self._lock = path, stage, lock
+    def __init__(self, path: Path, stage: str, lock: int, *, new: bool = False) -> None:
+        self.path, self.stage, self._lock, self._new = path, stage, lock, new
 
     @classmethod
     def open(cls, path: Path, stage: str, config: Section) -> "RunDir":
         """Make the folder or go on with it. Another stage's folder, other settings or a working process are refused."""
         with disk_errors(path):
+            new = not path.exists()
             path.mkdir(parents=True, exist_ok=True)
             _refuse_foreign(path)
-            run = cls(path, stage, _locked(path / ".lock"))
+            run = cls(path, stage, _locked(path), new=new)
             try:
                 run._agree_on(config)
                 if not run.done:
@@ -73,14 +78,32 @@ class RunDir:
 
     def close(self) -> None:
         """Let another process work here. The end of this process does the same."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        if self._lock < 0:
+            return
+        if not self._begun():
+            self._sweep()
+            with suppress(OSError):
+                (self.path / ".lock").unlink()
+                if self._new:
+                    self.path.rmdir()
+        os.close(self._lock)
+        self._lock = -1
+
+    def _begun(self) -> bool:
+        """Whether anything but notes lies here."""
+        files = (file for file in self.path.rglob("*") if file.name not in _NOTES and not file.name.startswith("."))
+        return any(file.is_file() and file.stat().st_size > 0 for file in files)
+
+    def _sweep(self) -> None:
+        for name in _NOTES:
+            with suppress(OSError):
+                (self.path / name).unlink()
 
     def _agree_on(self, config: Section) -> None:
         asked: dict[str, JsonValue] = {"stage": self.stage, "config": to_dict(config)}
         file = self.path / "config.json"
-        if not file.exists():
+        if not self._begun():
+            self._sweep()
             write_atomic(file, _pretty(asked))
             return
         there = json.loads(file.read_bytes())
@@ -105,6 +128,9 @@ _AS_BEFORE = "give the old values to go on, or another --out to start anew, or d
 def _refuse_foreign(path: Path) -> None:
     """A folder with files in it that is no run of ours stays untouched."""
     if (path / "config.json").exists():
+        # A model's folder has a config.json, too.
+        if not _is_ours(path / "config.json"):
+            raise UserError("holds a config.json that is no run's", where=str(path), fix=_ELSEWHERE)
         return
     foreign = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))
     if foreign:
@@ -112,26 +138,41 @@ def _refuse_foreign(path: Path) -> None:
         raise UserError(what, where=str(path), fix=_ELSEWHERE)
 
 
-def _locked(path: Path) -> int:
+def _is_ours(file: Path) -> bool:
+    try:
+        told = json.loads(file.read_bytes())
+    except ValueError:
+        return False
+    return isinstance(told, dict) and {"stage", "config"} <= told.keys()
+
+
+def _locked(folder: Path) -> int:
     """Take the lock. It is this process's alone: a forked child that outlives a killed parent does not hold it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    until = time.monotonic() + _PATIENCE
+    file, until = folder / ".lock", time.monotonic() + _PATIENCE
     while True:
-        try:
-            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        if _holds(handle, file):
             break
-        except (BlockingIOError, PermissionError):
-            if time.monotonic() > until:
-                pid = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
-                os.close(handle)
-                what = f"another process (pid {pid}) is working on this run"
-                raise UserError(
-                    what, where=str(path.parent), fix="wait for it, stop it, or give another --out"
-                ) from None
-            time.sleep(0.05)
-    os.truncate(handle, 0)
-    os.pwrite(handle, str(os.getpid()).encode("ascii"), 0)
+        pid = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        os.close(handle)
+        if time.monotonic() > until:
+            what = f"another process (pid {pid}) is working on this run"
+            raise UserError(what, where=str(folder), fix="wait for it, stop it, or give another --out")
+        time.sleep(0.05)
+    with suppress(OSError):  # a full disk is told by the first file that matters
+        os.truncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode("ascii"), 0)
     return handle
+
+
+def _holds(handle: int, file: Path) -> bool:
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # A run that failed before it did anything may have removed the file that we were waiting for.
+        return os.path.samestat(os.fstat(handle), file.stat())
+    except (BlockingIOError, PermissionError, FileNotFoundError):
+        return False
 
 
 def _pretty(value: dict[str, JsonValue]) -> str:

@@ -87,8 +87,6 @@ def _sample_all(config: EvaluateConfig, plans: Sequence[Plan]) -> None:
 
 
 def _missing(config: EvaluateConfig, plan: Plan) -> Iterator[tuple[JsonlLog, Sequence[Problem]]]:
-    lines = (json.dumps(_question(problem), ensure_ascii=False) + "\n" for problem in plan.asked)
-    write_atomic(plan.folder / "questions.jsonl", "".join(lines))
     log = JsonlLog(plan.folder / "samples.jsonl")
     planned = chunks.split(plan.asked, config.chunk_size)
     done = chunks.whole(log, [len(chunk) * config.samples for chunk in planned])
@@ -138,6 +136,8 @@ def _question(problem: Problem) -> dict[str, JsonValue]:
 
 
 def _score(config: EvaluateConfig, plan: Plan, model: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    lines = (json.dumps(_question(problem), ensure_ascii=False) + "\n" for problem in plan.asked)
+    write_atomic(plan.folder / "questions.jsonl", "".join(lines))
     rows = JsonlLog(plan.folder / "samples.jsonl").read()
     scored = results.score(plan.asked, rows, plan.breakdowns)
     rollout = config.rollout

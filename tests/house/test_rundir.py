@@ -1,6 +1,7 @@
 """A run folder survives kills, refuses what would spoil it, and tells a full disk from a crash."""
 
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -31,6 +32,13 @@ def refusal(path: Path, stage: str = "train", config: Section | None = None) -> 
     return str(caught.value)
 
 
+def work(path: Path, config: Section | None = None) -> None:
+    """An attempt that got as far as its first row."""
+    run = RunDir.open(path, "train", config or Settings())
+    run.jsonl("metrics").append([{"step": 1}])
+    run.close()
+
+
 def test_a_run_keeps_its_settings_its_machine_and_its_result(tmp_path):
     run = RunDir.open(tmp_path / "run", "train", Settings(seed=3))
     run.jsonl("metrics").append([{"step": 1}])
@@ -47,26 +55,56 @@ def test_a_run_keeps_its_settings_its_machine_and_its_result(tmp_path):
 
 def test_every_attempt_is_noted(tmp_path):
     for _ in range(3):
-        RunDir.open(tmp_path / "run", "train", Settings()).close()
+        work(tmp_path / "run")
     rows = JsonlLog(tmp_path / "run/attempts.jsonl").read()
     assert [row["event"] for row in rows] == ["started"] * 3
 
 
 def test_changed_settings_are_refused_and_named(tmp_path):
-    RunDir.open(tmp_path / "run", "train", Settings()).close()
+    work(tmp_path / "run")
     said = refusal(tmp_path / "run", config=Settings(seed=1, rollout=Rollout(temperature=1.0)))
     assert "(rollout.temperature: 0.7 -> 1.0, seed: 0 -> 1)" in said
     assert "--out" in said
 
 
 def test_a_run_that_was_moved_goes_on(tmp_path):
-    RunDir.open(tmp_path / "run", "train", Settings()).close()
+    work(tmp_path / "run")
     assert not RunDir.open(tmp_path / "run", "train", Settings(out="elsewhere")).done
 
 
 def test_the_folder_of_another_stage_is_refused(tmp_path):
-    RunDir.open(tmp_path / "run", "train", Settings()).close()
+    work(tmp_path / "run")
     assert "holds a run of train, not of evaluate" in refusal(tmp_path / "run", stage="evaluate")
+
+
+def test_a_run_that_did_nothing_leaves_nothing(tmp_path):
+    RunDir.open(tmp_path / "run", "train", Settings()).close()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "made").mkdir()
+    RunDir.open(tmp_path / "made", "train", Settings()).close()
+    assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_a_run_that_was_killed_before_it_did_anything_takes_other_settings(tmp_path):
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "run")], stdout=subprocess.PIPE)
+    assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+    holder.kill()
+    holder.wait()
+    (tmp_path / "run/data.json").write_text("{}")
+    run = RunDir.open(tmp_path / "run", "evaluate", Settings(seed=5))
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert (config["stage"], config["config"]["seed"]) == ("evaluate", 5)
+    assert not (tmp_path / "run/data.json").exists()
+    run.close()
+
+
+def test_a_folder_with_another_programs_config_is_left_alone(tmp_path):
+    for number, text in enumerate(['{"model_type": "qwen2_5_vl"}', "1", "{"]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "config.json").write_text(text)
+        assert "holds a config.json that is no run's" in refusal(folder)
+        assert [file.name for file in folder.iterdir()] == ["config.json"]
 
 
 def test_a_folder_of_the_users_own_files_is_left_alone(tmp_path):
@@ -96,6 +134,18 @@ def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path):
     # Not waited for: the lock must be had even while the killed process is still going away.
     RunDir.open(tmp_path / "run", "train", Settings()).close()
     holder.wait()
+
+
+def test_a_process_that_waits_for_a_run_that_comes_to_nothing_gets_the_folder_itself(tmp_path):
+    code = HOLD.replace("time.sleep(60)", "time.sleep(0.5)").replace("RunDir.open", "run = RunDir.open") + "run.close()"
+    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "run")], stdout=subprocess.PIPE)
+    assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+    run = RunDir.open(tmp_path / "run", "train", Settings())
+    assert holder.wait() == 0
+    assert (tmp_path / "run/.lock").read_text() == str(os.getpid())
+    run.jsonl("metrics").append([{"step": 1}])
+    run.close()
+    assert (tmp_path / "run/config.json").is_file()
 
 
 def test_a_forked_child_that_outlives_its_parent_does_not_hold_the_lock(tmp_path):
