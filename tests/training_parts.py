@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import socket
 import tempfile
@@ -23,6 +24,7 @@ from mmupt.tiny.architecture import make_model
 from mmupt.training import shared_prefix
 from mmupt.training.scores import EncodedGroup
 from mmupt.types import Prompt
+from tests.kills import fingerprint
 
 PATIENCE = 150.0
 """Seconds after which ranks that wait for each other are taken for hung."""
@@ -104,9 +106,25 @@ def relative(found: torch.Tensor, wanted: torch.Tensor) -> float:
     return ((found - wanted).norm() / wanted.norm()).item()
 
 
-def killed(work: Callable[[], object], seconds: float) -> bool:
-    """Do the work in a forked process and SIGKILL it after so many seconds; False when it had ended before."""
-    return not on_ranks(1, lambda _: work(), kill_after=seconds)
+def survive(size: int, work: Callable[[], object], folder: Path, kills: int) -> tuple[dict[str, str], dict[str, str]]:
+    """What an undisturbed run on `size` ranks leaves in the folder, and what one that was killed so many times leaves.
+
+    Moments are drawn evenly over the length of a run; one that gets to its end before all kills are spent starts over.
+    """
+    began = time.monotonic()
+    assert on_ranks(size, lambda _: work())
+    length = time.monotonic() - began
+    undisturbed = fingerprint(folder)
+    shutil.rmtree(folder)
+    moments, hits = random.Random(3), 0
+    while hits < kills:
+        if on_ranks(size, lambda _: work(), kill_after=moments.uniform(0.1, 0.9) * length):
+            assert fingerprint(folder) == undisturbed
+            shutil.rmtree(folder)
+        else:
+            hits += 1
+    assert on_ranks(size, lambda _: work())
+    return undisturbed, fingerprint(folder)
 
 
 def on_ranks(size: int, work: Callable[[int], object], kill_after: float | None = None) -> bool:

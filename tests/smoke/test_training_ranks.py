@@ -1,8 +1,6 @@
 """Two real gloo processes vote as one process does, train as one process does, and survive being killed together."""
 
 import json
-import random
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,8 +8,7 @@ import pytest
 import mmupt.training.engine_deepspeed
 from mmupt.config.train import TrainConfig
 from mmupt.stages.train import train
-from tests.kills import fingerprint
-from tests.training_parts import on_ranks, settings
+from tests.training_parts import on_ranks, settings, survive
 
 assert mmupt.training.engine_deepspeed  # imported here once, so that forked ranks need not
 
@@ -69,16 +66,8 @@ def test_every_stage_trains_as_plain_torch_does(tmp_path: Path, stage: str) -> N
 )
 def test_two_ranks_killed_together_end_with_the_same_bytes(tmp_path: Path, sets: tuple[str, ...]) -> None:
     run = settings(tmp_path / "run", *sets, "steps=4", "save.every=1", "limit=9")
-    assert on_ranks(2, lambda _: train(run))
-    wanted = fingerprint(tmp_path / "run")
-    shutil.rmtree(tmp_path / "run")
-    moments = random.Random(4)
-    hits = sum(not on_ranks(2, lambda _: train(run), kill_after=moments.uniform(0.5, 4)) for _ in range(4))
-    assert hits >= 2
-    assert on_ranks(2, lambda _: train(run))
-    found = fingerprint(tmp_path / "run")
-    assert found.keys() == wanted.keys()
-    assert {name for name in wanted if found[name] != wanted[name]} == set()
+    undisturbed, disturbed = survive(2, lambda: train(run), tmp_path / "run", kills=3)
+    assert disturbed == undisturbed
 
 
 def test_the_stage_starts_its_ranks_itself(tmp_path: Path) -> None:
