@@ -5,6 +5,7 @@ options it has. Importing this package imports no ML library.
 """
 
 import inspect
+import os
 
 from mmupt import registry
 from mmupt.config.sampling import RolloutConfig
@@ -13,6 +14,9 @@ from mmupt.sampling.protocol import Sampler, SamplingParams
 from mmupt.suggest import way_out
 
 __all__ = ["Sampler", "SamplingParams", "engines", "open", "open_configured"]
+
+# torch reads it when it is first imported, which no module does before this one: its C++ parts print by themselves.
+os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
 def engines() -> list[str]:

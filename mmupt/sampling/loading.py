@@ -1,12 +1,15 @@
 """A resolved model -> its config, processor and weights, by the classes that its own files name.
 
-Nothing of the model's is executed unless `trust_remote_code` says so; what cannot be loaded is a `UserError`.
+Nothing of the model's is executed unless `trust_remote_code` says so; what cannot be loaded is a `UserError`. Whoever
+uses transformers comes by here, so it is also told here to print nothing: that is the console's business.
 """
 
 from collections.abc import Callable
 from typing import TypeVar
 
 import torch
+import transformers
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
@@ -20,10 +23,14 @@ from transformers import (
 
 from mmupt.errors import UserError
 
+transformers.utils.logging.disable_progress_bar()
+transformers.utils.logging.set_verbosity_error()
+
 Loaded = TypeVar("Loaded")
 
 VISION_FIELDS = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id", "vision_token_id")
 VISION_TOKENS = ("<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>")
+WHOLE = "check that the folder is whole, and that its class is known to this version of transformers"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -45,12 +52,20 @@ def load_processor(
 
 
 def load_model(model: str, *, dtype: str, device: str, trust_remote_code: bool = False) -> PreTrainedModel:
-    """The weights on `device`, in evaluation mode. `dtype` "auto" is bfloat16 on a GPU and float32 elsewhere."""
+    """The weights on `device`, in evaluation mode. `dtype` "auto" is bfloat16 on a GPU and float32 elsewhere.
+
+    Weights that are missing are refused; transformers would make them up and go on.
+    """
     if dtype != "auto" and dtype not in DTYPES:
         raise UserError(f"no dtype {dtype!r}", where="sampling", fix=f"choose auto, {', '.join(DTYPES)}")
     name = ("bfloat16" if device.startswith("cuda") else "float32") if dtype == "auto" else dtype
     loader = AutoModelForImageTextToText.from_pretrained
-    return _load(loader, model, dtype=DTYPES[name], trust_remote_code=trust_remote_code).to(device).eval()
+    options = {"dtype": DTYPES[name], "trust_remote_code": trust_remote_code, "output_loading_info": True}
+    weights, found = _load(loader, model, **options)
+    if missing := sorted(found["missing_keys"]):
+        what = f"{len(missing)} of its weights are missing, such as {missing[0]}"
+        raise UserError(what, where=f"model {model}", fix=WHOLE)
+    return weights.to(device).eval()
 
 
 def default_device() -> str:
@@ -83,7 +98,6 @@ def end_token_ids(model_ends: int | list[int] | None, tokenizer: PreTrainedToken
 def _load(loader: Callable[..., Loaded], model: str, **options: object) -> Loaded:
     try:
         return loader(model, **options)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        fix = "check that the folder is whole, and that its class is known to this version of transformers"
-        raise UserError(f"cannot be loaded ({reason})", where=f"model {model}", fix=fix) from error
+        raise UserError(f"cannot be loaded ({reason})", where=f"model {model}", fix=WHOLE) from error

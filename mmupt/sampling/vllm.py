@@ -3,7 +3,9 @@
 What vLLM reads from the environment is set here before it is imported; `vllm_engine` does the sampling.
 """
 
+import logging
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 from mmupt.errors import UserError
@@ -35,6 +37,7 @@ def connect(
     on_gpu = loading.default_device() == "cuda"
     if not on_gpu:
         _prepare_cpu(name)
+    _hush()
     try:
         from mmupt.sampling.vllm_engine import VllmSampler
     except ImportError as error:
@@ -51,6 +54,7 @@ def connect(
         "gpu_memory_utilization": gpu_memory_utilization,
         "max_model_len": max_model_len,
         "mm_processor_kwargs": _limits(min_pixels, max_pixels),
+        "use_tqdm_on_load": False,
     }
     if not on_gpu:
         settings |= _cpu_settings(max_model_len or min(_positions(name, trust_remote_code), CPU_MODEL_LEN))
@@ -82,7 +86,13 @@ def _prepare_cpu(model: str) -> None:
     )
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+
+
+def _hush() -> None:
+    """What goes wrong is raised; the rest is for those who ask by vLLM's own variable."""
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"])  # it speaks before it reads the variable
+    warnings.filterwarnings("ignore", category=FutureWarning, module="vllm")
 
 
 def _limits(min_pixels: int | None, max_pixels: int | None) -> dict[str, int] | None:

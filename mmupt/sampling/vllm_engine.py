@@ -101,8 +101,8 @@ def _start(model: str, settings: Mapping[str, object]) -> vllm.LLM:
     threads = torch.set_num_threads
     try:
         return vllm.LLM(model=model, seed=0, logprobs_mode="raw_logprobs", **settings)
-    except (ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # a broken model or too little memory: ValueError, RuntimeError, AssertionError, ...
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"vLLM cannot start ({reason})", where=f"model {model}", fix="see mmupt doctor") from error
     finally:
         # On a CPU vLLM puts a function that does nothing in its place, for the whole process.
