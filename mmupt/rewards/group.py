@@ -1,6 +1,7 @@
 """What an estimator is given and what it gives back: one whole group, and its rewards."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from mmupt.types import Answer, Problem, Vote
 
@@ -19,6 +20,12 @@ class Group:
     """The run's seed, for an estimator that draws."""
     step: int = 0
     """The rollout step, for an estimator that draws anew at each."""
+
+
+def drawn_number(group: Group) -> int:
+    """A large random number, as a function of seed, step and problem alone."""
+    digest = sha256(f"{group.seed}:{group.step}:{group.problem_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big")
 
 
 @dataclass(frozen=True, slots=True)

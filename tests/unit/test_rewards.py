@@ -20,7 +20,7 @@ FOUR = ("\\boxed{1/2}", "\\boxed{0.5}", "I give up", "\\boxed{3}")
 
 
 def test_the_estimators_are_found_by_their_file_names():
-    assert names() == ["any_box", "ground_truth", "majority", "random_sample", "soft"]
+    assert names() == ["any_box", "ground_truth", "majority", "random_answer", "random_sample", "soft"]
 
 
 def test_majority_pays_the_winning_class_alone():
@@ -65,6 +65,14 @@ def test_a_random_sample_is_drawn_by_seed_step_and_problem():
     assert 30 <= len(untrained) <= 70  # one completion of four abstains
     assert all(set(result.rewards_G) == {0.0} for result in untrained)
     assert {result.rewards_G for result in steps if result.label == "0.5"} == {(1.0, 1.0, 0.0, 0.0)}
+
+
+def test_a_random_answer_is_drawn_evenly_from_the_different_answers():
+    drawn = [reward("random_answer", group(*FOUR, "\\boxed{0.5}", step=step)) for step in range(400)]
+    labels = [result.label for result in drawn]
+    assert 160 <= labels.count("3") <= 240 and labels.count("1/2") == 400 - labels.count("3")
+    assert {result.rewards_G for result in drawn if result.label == "3"} == {(0.0, 0.0, 0.0, 1.0, 0.0)}
+    assert not reward("random_answer", group("", "")).trains
 
 
 def test_only_ground_truth_can_be_given_a_gold():
