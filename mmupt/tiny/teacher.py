@@ -20,7 +20,7 @@ FAVOURITE = "20"
 
 @dataclass(frozen=True)
 class Mixture:
-    """Shares of the ways in which questions are answered, each between 0 and 1."""
+    """Shares of the ways in which questions are answered, each between 0 and 1, and how many wordings there are."""
 
     quick: float = 0.6
     quick_right: float = 0.25
@@ -28,6 +28,8 @@ class Mixture:
     no_box: float = 0.04
     hard_careful: float = 0.22
     hard_favourite: float = 0.5
+    careful_wordings: int = len(CAREFUL)
+    """How many of the careful wordings are used, from the first one on."""
 
 
 CLEAN = Mixture(quick=0.0, slips=0.0, no_box=0.0, hard_careful=1.0)
@@ -46,7 +48,7 @@ def careful(task: Task, rng: random.Random, mixture: Mixture) -> str:
     if rng.random() < mixture.slips:
         result = wrong_result(task, rng)
         steps = steps.removesuffix(task.result) + result
-    return f"{rng.choice(CAREFUL)} {steps} \\boxed{{{result}}}"
+    return f"{rng.choice(CAREFUL[: mixture.careful_wordings])} {steps} \\boxed{{{result}}}"
 
 
 def quick(task: Task, rng: random.Random, mixture: Mixture) -> str:
