@@ -5,6 +5,7 @@ A full disk, a read-only folder or a path that cannot be is the user's to mend: 
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +45,33 @@ def disk_errors(path: Path) -> Iterator[None]:
         if mended is None:
             raise
         raise mended from error
+
+
+@contextmanager
+def foreign_writer(folder: Path) -> Iterator[None]:
+    """`disk_errors` for a library that writes into `folder` by itself, and tells a full disk by an error of its own."""
+    with disk_errors(folder):
+        try:
+            yield
+        except (UserError, OSError):
+            raise
+        except Exception as error:
+            if number := re.search(r"\(os error (\d+)\)", str(error)):  # as libraries written in Rust tell it
+                raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+            _try_to_write(folder)
+            raise
+
+
+def _try_to_write(folder: Path) -> None:
+    """An OSError where a megabyte cannot be written."""
+    probe = folder / ".probe.tmp"
+    try:
+        with probe.open("wb") as file:
+            file.write(bytes(1 << 20))
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:

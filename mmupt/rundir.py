@@ -19,18 +19,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mmupt.config import Section, canonical, differences, to_dict
-from mmupt.disk import disk_errors, replace_folder, told, write_atomic
+from mmupt.disk import disk_errors, foreign_writer, replace_folder, told, write_atomic
 from mmupt.environment.snapshot import snapshot
 from mmupt.errors import UserError
 from mmupt.journal import JsonlLog
 from mmupt.types import JsonValue
 
-__all__ = ["JsonlLog", "RunDir", "disk_errors", "replace_folder", "told", "write_atomic"]
+__all__ = ["JsonlLog", "RunDir", "disk_errors", "foreign_writer", "replace_folder", "told", "write_atomic"]
 
 _PATIENCE = 3.0
 """Seconds to wait for a lock: a killed process lets go of its own a moment after its parent has seen it die."""
-_NOTES = ("data.json", "attempts.jsonl", "environment.json", "config.json")
-"""What is written before any work is done, here or by a stage; config.json, which makes a folder ours, goes last."""
+_NOTES = frozenset({"config.json", "environment.json", "attempts.jsonl", "data.json"})
+"""What is written before any work is done, here or by a stage."""
 
 
 class RunDir:
@@ -91,13 +91,22 @@ class RunDir:
 
     def _begun(self) -> bool:
         """Whether anything but notes lies here."""
-        files = (file for file in self.path.rglob("*") if file.name not in _NOTES and not file.name.startswith("."))
-        return any(file.is_file() and file.stat().st_size > 0 for file in files)
+        return any(file.name not in _NOTES and file.stat().st_size > 0 for file in self._files())
 
     def _sweep(self) -> None:
-        for name in _NOTES:
-            with suppress(OSError):
-                (self.path / name).unlink()
+        """Remove what a run that was not begun has left; config.json, which makes the folder ours, goes last."""
+        last = self.path / "config.json"
+        folders = [each for each in self.path.rglob("*") if each.is_dir()]
+        with suppress(OSError):
+            for file in self._files():
+                if file != last:
+                    file.unlink()
+            for folder in reversed(folders):
+                folder.rmdir()
+            last.unlink()
+
+    def _files(self) -> list[Path]:
+        return [file for file in self.path.rglob("*") if file.is_file() and not file.name.startswith(".")]
 
     def _agree_on(self, config: Section) -> None:
         asked: dict[str, JsonValue] = {"stage": self.stage, "config": to_dict(config)}

@@ -10,6 +10,8 @@ from pathlib import Path
 from mmupt.errors import UserError
 from mmupt.problems.tiny import model_dir
 
+PATIENCE = 10.0
+"""Seconds that the hub gets to say whether it knows a name."""
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 WAY_OUT = 'give a folder with a config.json, a hub id (owner/name), or "tiny"'
 
@@ -26,6 +28,26 @@ def resolve_model(name: str) -> str:
     if path.exists() or not HUB_ID.fullmatch(name):
         raise UserError("no such model", where=f"model {name}", fix=WAY_OUT)
     return name
+
+
+def find_model(name: str) -> str:
+    """`resolve_model`, and a hub id must be in the cache or known to the hub: `runs/model` may be a mistyped folder."""
+    model = resolve_model(name)
+    if not Path(model).is_dir():
+        _ask_hub(model)
+    return model
+
+
+def _ask_hub(name: str) -> None:
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(name, "config.json"), str):
+        return
+    try:
+        HfApi().model_info(name, timeout=PATIENCE)
+    except Exception as error:  # unknown, gated, offline: each its own class, and those of the network change
+        what = f"no such folder, and not to be had from the hub ({' '.join(str(error).split())[:120]})"
+        raise UserError(what, where=f"model {name}", fix=WAY_OUT) from error
 
 
 def _way_out(folder: Path) -> str:

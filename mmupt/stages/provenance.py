@@ -7,7 +7,7 @@ from pathlib import Path
 from mmupt import __version__, console, sampling
 from mmupt.errors import UserError
 from mmupt.problems import Skip
-from mmupt.sampling.models import resolve_model
+from mmupt.sampling.models import find_model, resolve_model
 from mmupt.suggest import way_out
 from mmupt.types import JsonValue
 
@@ -20,7 +20,7 @@ def check_model(model: str, engine: str) -> None:
     if engine not in (known := sampling.engines()):
         raise UserError(f"there is no engine {engine!r}", where="rollout.engine", fix=way_out(engine, known))
     if engine != "scripted":
-        resolve_model(model)
+        find_model(model)
 
 
 def model_provenance(model: str, engine: str) -> dict[str, JsonValue]:

@@ -28,7 +28,8 @@ seed and the step, so nothing of them is stored.
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -105,6 +106,17 @@ def clear(folder: Path) -> None:
     """An empty folder in place of whatever a killed attempt left there."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+
+
+@contextmanager
+def whole_or_none(folder: Path) -> Iterator[None]:
+    """What is written into `folder` in this block is removed when it fails: it takes the room that may be wanting."""
+    try:
+        with rundir.foreign_writer(folder):
+            yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def publish(root: Path, step: int) -> None:

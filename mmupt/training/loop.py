@@ -89,11 +89,13 @@ def save(root: Path, trainer: Trainer, logs: TrainingLogs | None, step: int) -> 
     if ranks.first:
         checkpoint.clear(scratch)
     ranks.barrier()
-    trainer.engine.save(scratch)
-    ranks.barrier()
+    with checkpoint.whole_or_none(scratch):
+        trainer.engine.save(scratch)
+        ranks.barrier()
+        if logs is not None:
+            trainer.processor.save_pretrained(scratch)
+            checkpoint.write_state(scratch, replace(_state(trainer, step), log_sizes=logs.sizes()))
     if logs is not None:
-        trainer.processor.save_pretrained(scratch)
-        checkpoint.write_state(scratch, replace(_state(trainer, step), log_sizes=logs.sizes()))
         checkpoint.publish(root, step)
         checkpoint.keep_newest(root, trainer.config.save.total_limit)
     ranks.barrier()

@@ -9,7 +9,7 @@ from mmupt import problems, registry, sampling
 from mmupt.config.train import TrainConfig
 from mmupt.errors import UserError
 from mmupt.rewards import needs_gold
-from mmupt.sampling.models import resolve_model
+from mmupt.sampling.models import find_model
 from mmupt.suggest import way_out
 from mmupt.training.order import steps_per_epoch
 
@@ -23,7 +23,7 @@ def refuse_mistakes(config: TrainConfig) -> None:
     if config.deepspeed != "none" and find_spec("deepspeed") is None:
         fix = "pip install 'mmupt[deepspeed]', or set deepspeed to none"
         raise UserError("the package deepspeed is not installed", where="deepspeed", fix=fix)
-    resolve_model(config.model)
+    find_model(config.model)
     found = problems.load(config.data, answers=uses_golds or config.audit).problems[: config.limit]
     steps_per_epoch(len(found), config.problems_per_step)
     golds = sum(problem.answer is not None for problem in found)
