@@ -18,11 +18,19 @@ from mmupt.errors import UserError
 UsageError = typer.BadParameter.__mro__[1]
 """What the parser raises for a wrong command line; typer exports only its subclass."""
 
+_GO_ON = "stopped; the same command goes on from here"
 _run_folder: Path | None = None
 
 
-class Terminated(BaseException):
-    """SIGTERM, turned into an exception so that files are closed on the way out."""
+class Stopped(BaseException):
+    """Ctrl-C or SIGTERM, turned into an exception so that files are closed on the way out.
+
+    Not a KeyboardInterrupt: libraries print or swallow that one, and Python ends by a signal of its own where it came
+    through C code.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.code = 128 + number
 
 
 def remember_run_folder(path: Path | None) -> None:
@@ -33,13 +41,15 @@ def remember_run_folder(path: Path | None) -> None:
 
 def guarded(work: Callable[[], object]) -> int:
     """Do the work and return the exit code; nothing escapes but what Python itself cannot catch."""
-    signal.signal(signal.SIGTERM, _raise_terminated)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _stop)
     try:
         code = work()
         return code if isinstance(code, int) else 0
-    except (KeyboardInterrupt, Terminated, typer.Abort) as stop:
-        console.error("stopped; the same command goes on from here")
-        return 143 if isinstance(stop, Terminated) else 130
+    except (Stopped, KeyboardInterrupt, typer.Abort) as stop:
+        console.error(_GO_ON)
+        return stop.code if isinstance(stop, Stopped) else 130
     except BrokenPipeError:
         # The reader of our output has left (`mmupt list | head`); Python would complain once more at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -50,6 +60,8 @@ def guarded(work: Callable[[], object]) -> int:
 
 def _failed(error: Exception) -> int:
     if isinstance(error, typer.Exit):
+        if error.exit_code == 130:  # what typer makes of a KeyboardInterrupt
+            console.error(_GO_ON)
         return error.exit_code
     if isinstance(error, UsageError):
         console.error(_usage(error))
@@ -87,5 +99,5 @@ def _save_traceback() -> Path:
     return Path(name)
 
 
-def _raise_terminated(number: int, frame: FrameType | None) -> None:
-    raise Terminated
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped(number)

@@ -1,59 +1,32 @@
-"""The `mmupt` command: its subcommands, and the exit codes that they share.
+"""From the shell to a command and back to the shell.
 
 0 done; 1 something unexpected (the traceback goes to a file); 2 a mistake of the user's, one line;
 130 Ctrl-C and 143 SIGTERM: the same command goes on where it was stopped.
 """
 
+import os
+import signal
 import sys
-from typing import Annotated
-
-import typer
-
-from mmupt import __version__
-from mmupt.cli.doctor import doctor
-from mmupt.cli.evaluate import evaluate
-from mmupt.cli.exits import guarded
-from mmupt.cli.list import show_list
-from mmupt.cli.merge import merge
-from mmupt.cli.report import report
-from mmupt.cli.run import run
-from mmupt.cli.synthesize import synthesize
-from mmupt.cli.train import train
-
-app = typer.Typer(
-    name="mmupt",
-    help="Improve a multimodal language model without labels.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command()(synthesize)
-app.command()(train)
-app.command()(merge)
-app.command("eval")(evaluate)
-app.command()(run)
-app.command()(report)
-app.command()(doctor)
-app.command("list")(show_list)
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"mmupt {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    """Improve a multimodal language model without labels."""
+from types import FrameType
 
 
 def main() -> None:
     """Run one command and leave with its exit code."""
-    sys.exit(guarded(lambda: app(standalone_mode=False)))
+    _on_ctrl_c(_leave)
+    # Not at the top: a Ctrl-C while these load must be no traceback either.
+    from mmupt.cli.app import app
+    from mmupt.cli.exits import guarded
+
+    code = guarded(lambda: app(standalone_mode=False))
+    _on_ctrl_c(signal.SIG_IGN)  # the work is over: its exit code stands
+    sys.exit(code)
+
+
+def _on_ctrl_c(action: "signal._HANDLER") -> None:
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as it is for a command in the background of a script
+        signal.signal(signal.SIGINT, action)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    os.write(sys.stderr.fileno(), b"error: stopped; the same command goes on from here\n")
+    os._exit(130)

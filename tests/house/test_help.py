@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmupt.cli.main import app
+from mmupt.cli.app import app
 from tests.house.source import HEAVY
 
 SURFACE = Path(__file__).with_name("cli_surface.json")
