@@ -17,6 +17,7 @@ from mmupt.config.train import TrainConfig
 from mmupt.errors import MmuptError, UserError
 from mmupt.rundir import RunDir
 from mmupt.training.groups import BatchShape
+from mmupt.training.lifeline import die_with_parent
 from mmupt.types import JsonValue
 
 LAUNCHED = "MMUPT_LAUNCHED"
@@ -77,21 +78,20 @@ def as_sets(settings: Mapping[str, JsonValue], prefix: str = "") -> Iterator[str
 
 
 def _start_ranks(config: TrainConfig) -> None:
-    from mmupt.training.distributed import die_with_parent
-
     sets = [word for each in as_sets(to_dict(config)) for word in ("--set", each)]
     command = launch.command(["train", *sets], launch.World(processes=config.ranks))
     environment = os.environ | {LAUNCHED: "1"}
-    code = subprocess.run(command, env=environment, preexec_fn=die_with_parent, check=False).returncode
+    # In a session of their own: a Ctrl-C is this process's, and they go with it.
+    ended = subprocess.run(command, env=environment, preexec_fn=die_with_parent, start_new_session=True, check=False)
+    code = ended.returncode
     if code != 0:
         raise MmuptError(f"a rank of the training stopped with an error (torchrun ended with exit code {code})")
 
 
 def _rank_of_ours(config: TrainConfig) -> dict[str, JsonValue]:
-    from mmupt.training import loop
-    from mmupt.training.distributed import die_with_parent
-
     die_with_parent()
+    from mmupt.training import loop
+
     folder = Path(config.out)
     loop.train(config, folder, RunDir(folder, "train", lock=-1) if os.environ["RANK"] == "0" else None)
     return {}

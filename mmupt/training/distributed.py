@@ -5,10 +5,7 @@ them). Without one the run has a single rank, and needs neither a port nor a net
 """
 
 import atexit
-import ctypes
 import os
-import signal
-import sys
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -63,10 +60,3 @@ def start(device: torch.device, *, deepspeed: bool) -> Ranks:
 def _leave() -> None:
     if dist.is_initialized():
         dist.destroy_process_group()
-
-
-def die_with_parent() -> None:
-    """Let the kernel kill this process when its launcher dies: a killed run leaves no rank behind (Linux only)."""
-    if sys.platform == "linux":
-        parent_death_signal = 1  # PR_SET_PDEATHSIG
-        ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)

@@ -18,7 +18,7 @@ from transformers import ProcessorMixin
 from mmupt import sampling
 from mmupt.config.sampling import RolloutConfig
 from mmupt.sampling.protocol import SamplingParams
-from mmupt.training.distributed import die_with_parent
+from mmupt.training.lifeline import die_with_parent
 from mmupt.types import Prompt, Rollout
 
 LAUNCHER = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
