@@ -17,6 +17,7 @@ from mmupt.config.run import RunConfig
 from mmupt.config.synthesize import SynthesizeConfig
 from mmupt.config.train import TrainConfig
 from mmupt.errors import UserError
+from mmupt.sampling.models import resolve_model
 from mmupt.stages.expand import expand
 from mmupt.suggest import way_out
 from mmupt.types import JsonValue
@@ -109,6 +110,8 @@ def _stage(
     settings["out"] = str(folder)
     config = parse(USES[use], settings, source=where)
     _check(config)
+    if not list(_references(given.get("model"))):
+        _check_model(config, where)
     return Stage(name, use, label, folder, needs, settings, config)
 
 
@@ -127,6 +130,16 @@ def _check(config: Section) -> None:
         from mmupt.stages.train import check
 
         check(config, config.ranks)
+
+
+def _check_model(config: Section, where: str) -> None:
+    """A model that no earlier stage makes must be there already."""
+    scripted = isinstance(config, SynthesizeConfig | EvaluateConfig) and config.rollout.engine == "scripted"
+    if isinstance(config, SynthesizeConfig | TrainConfig | EvaluateConfig) and not scripted:
+        try:
+            resolve_model(config.model)
+        except UserError as error:
+            raise UserError(str(error), where=where) from error
 
 
 def _references(value: JsonValue) -> Iterator[str]:

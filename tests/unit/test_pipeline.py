@@ -66,10 +66,15 @@ def test_a_pipeline_without_stages_is_refused():
 
 def test_settings_are_changed_from_the_command_line(tmp_path: Path):
     recipe = tmp_path / "p.toml"
-    recipe.write_text('name = "p"\n[stages.base]\nuse = "eval"\nmodel = "rule"\nwith.samples = 2\n')
+    recipe.write_text('name = "p"\n[stages.base]\nuse = "eval"\nmodel = "tiny"\nwith.samples = 2\n')
     config = load(RunConfig, recipe, ["stages.base.limit=5", "stages.base.with.samples=3", f"out={tmp_path}/o"])
     (stage,) = plan(config)
     assert isinstance(stage.config, EvaluateConfig) and (stage.config.limit, stage.config.samples) == (5, 3)
+
+
+def test_a_model_that_is_not_there_is_told_before_the_first_stage(tmp_path: Path):
+    with pytest.raises(UserError, match=r"stages.late: model nowhere: no such model"):
+        plan(pipeline(tmp_path, base=evaluation(), late={"use": "train", "model": "nowhere"}))
 
 
 def test_a_stage_is_done_when_its_folder_says_so_and_its_settings_are_the_same(tmp_path: Path):
