@@ -37,6 +37,12 @@ def error(text: str) -> None:
     print(f"error: {text}", file=sys.stderr, flush=True)
 
 
+def pass_on(line: str) -> None:
+    """A line of a process that works for this one, as it came."""
+    if _speaks():
+        print(line, file=sys.stderr, flush=True)
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A small table; numbers stand at the right."""
     cells = [[_shown(cell) for cell in row] for row in rows]

@@ -89,7 +89,8 @@ def _save_traceback() -> Path:
     if _run_folder is not None and _run_folder.is_dir():
         file = _run_folder / "traceback.txt"
         try:
-            file.write_text(text, encoding="utf-8")
+            with file.open("a", encoding="utf-8") as out:  # a rank may have written its own before
+                out.write(text)
             return file
         except OSError:
             pass  # the folder may be what failed: fall through to the temporary one

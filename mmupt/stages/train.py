@@ -7,15 +7,15 @@ itself and wait.
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mmupt import launch
 from mmupt.config import to_dict
 from mmupt.config.train import TrainConfig
-from mmupt.errors import MmuptError, UserError
+from mmupt.errors import UserError
 from mmupt.rundir import RunDir
+from mmupt.stages.ranks import run_ranks
 from mmupt.training.groups import BatchShape
 from mmupt.training.lifeline import die_with_parent
 from mmupt.types import JsonValue
@@ -81,11 +81,7 @@ def _start_ranks(config: TrainConfig) -> None:
     sets = [word for each in as_sets(to_dict(config)) for word in ("--set", each)]
     command = launch.command(["train", *sets], launch.World(processes=config.ranks))
     environment = os.environ | {LAUNCHED: "1"}
-    # In a session of their own: a Ctrl-C is this process's, and they go with it.
-    ended = subprocess.run(command, env=environment, preexec_fn=die_with_parent, start_new_session=True, check=False)
-    code = ended.returncode
-    if code != 0:
-        raise MmuptError(f"a rank of the training stopped with an error (torchrun ended with exit code {code})")
+    run_ranks(command, environment)
 
 
 def _rank_of_ours(config: TrainConfig) -> dict[str, JsonValue]:
