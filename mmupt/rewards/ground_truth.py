@@ -3,6 +3,8 @@
 The only estimator that sees a gold.
 """
 
+from collections.abc import Sequence
+
 from mmupt.answers import grade_answer
 from mmupt.rewards.group import Gold, Group, GroupRewards
 
@@ -11,18 +13,19 @@ NEEDS_GOLD = True
 
 def rewards(group: Group, gold: Gold) -> GroupRewards:
     """Every group trains (one that is all right or all wrong has no advantage)."""
-    earned = tuple(
-        0.0 if answer.text is None else float(_right(answer.text, group, gold)) for answer in group.answers_G
-    )
+    earned = tuple(float(is_right(answer.text, gold, group.choices)) for answer in group.answers_G)
     return GroupRewards(earned, gold.answer, group.vote, trains=True)
 
 
-def _right(answer: str, group: Group, gold: Gold) -> bool:
+def is_right(answer: str | None, gold: Gold, choices: Sequence[str]) -> bool:
+    """The judge's verdict on an extracted answer; abstaining is never right."""
+    if answer is None:
+        return False
     return grade_answer(
         answer,
         gold.answer,
         answer_type=gold.answer_type,
-        choices=group.choices,
+        choices=choices,
         precision=gold.precision,
         unit=gold.unit,
     ).correct

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
-import transformers
 from transformers import PreTrainedModel
 
 from mmupt import console
@@ -32,7 +31,6 @@ def prepare_device(config: TrainConfig) -> torch.device:
     repeatable."""
     torch.set_num_threads(config.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    transformers.utils.logging.disable_progress_bar()
     cuda = torch.cuda.is_available()
     if not cuda:
         os.environ.setdefault("DS_ACCELERATOR", "cpu")  # else it warns of what it looked for in vain

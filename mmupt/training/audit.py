@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mmupt import problems
-from mmupt.answers import grade_answer
+from mmupt.rewards import Gold
+from mmupt.rewards.ground_truth import is_right
 from mmupt.training.records import GroupRecord
 from mmupt.types import Problem
 
@@ -36,14 +37,6 @@ class Audit:
         }
 
     def _right(self, record: GroupRecord, answer: str | None) -> bool:
-        gold = self._golds[record.problem_id]
-        if answer is None or gold.answer is None:
-            return False
-        return grade_answer(
-            answer,
-            gold.answer,
-            answer_type=gold.answer_type,
-            choices=gold.choices,
-            precision=gold.precision,
-            unit=gold.unit,
-        ).correct
+        problem = self._golds[record.problem_id]
+        gold = Gold.of(problem)
+        return gold is not None and is_right(answer, gold, problem.choices)
