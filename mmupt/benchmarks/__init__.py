@@ -1,5 +1,5 @@
-"""Benchmarks, one file each, named as the benchmark; `contract.Benchmark` says what such a file defines."""
+"""Benchmarks, one file each, named as the benchmark; `contract` says what such a file defines."""
 
-from mmupt.benchmarks.contract import Benchmark, find, names
+from mmupt.benchmarks.contract import Benchmark, Measures, Source, find, measures_of, names, official_of, source_of
 
-__all__ = ["Benchmark", "find", "names"]
+__all__ = ["Benchmark", "Measures", "Source", "find", "measures_of", "names", "official_of", "source_of"]

@@ -15,9 +15,9 @@ SPLITS = {"test": "test", "dev": "dev", "hard": "hard_test", "hard-dev": "hard_d
 BREAKDOWNS = ("family", "skill", "level")
 
 
-def load(split: str, data: str | None) -> ProblemSet:
+def load(split: str, data: str | None, *, pictures: bool = True) -> ProblemSet:
     """One split from the embedded data, or from a folder with the same file names, or from one file."""
     if data is None:
-        return problems.load(f"tiny:{SPLITS[split]}", answers=True)
+        return problems.load(f"tiny:{SPLITS[split]}", answers=True, pictures=pictures)
     inside = Path(data) / f"{SPLITS[split]}.parquet"
-    return problems.load(str(inside if inside.is_file() else data), answers=True)
+    return problems.load(str(inside if inside.is_file() else data), answers=True, pictures=pictures)

@@ -7,9 +7,9 @@ Strict about the set (a row without a question, an id used twice, no rows: UserE
 broken one is skipped, counted and named). Nobody downstream sees a gold answer unless `load(..., answers=True)` asked.
 """
 
-from mmupt.problems.loading import load, names
+from mmupt.problems.loading import load, names, read_file
 from mmupt.problems.pictures import decode
 from mmupt.problems.problem_set import ProblemSet, Skip, digest, without_answers
 from mmupt.problems.writing import write
 
-__all__ = ["ProblemSet", "Skip", "decode", "digest", "load", "names", "without_answers", "write"]
+__all__ = ["ProblemSet", "Skip", "decode", "digest", "load", "names", "read_file", "without_answers", "write"]

@@ -2,7 +2,7 @@
 
     tiny:SPLIT, NAME:SPLIT      the embedded sets; an entry of data/catalogue.toml
     hub:ID[@REVISION]:SPLIT     any data set of the hub
-    FILE.jsonl, FILE.parquet    a file
+    FILE.jsonl, .json, .parquet a file
     FOLDER                      a folder with problems.jsonl, or of pictures
 
 Golds are left behind unless `answers=True`: whoever trains without labels loads without them.
@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mmupt.errors import UserError
-from mmupt.problems import catalogue, folder, hub, jsonl, parquet, tiny
+from mmupt.problems import catalogue, folder, hub, json_file, jsonl, parquet, tiny
 from mmupt.problems.problem_set import ProblemSet
 from mmupt.problems.rows import Columns, Row, build
 from mmupt.suggest import nearest
 
-READERS = {".jsonl": jsonl.rows, ".parquet": parquet.rows}
+READERS = {".json": json_file.rows, ".jsonl": jsonl.rows, ".parquet": parquet.rows}
 
 
 def names() -> tuple[str, ...]:
@@ -26,10 +26,20 @@ def names() -> tuple[str, ...]:
     return tuple(f"tiny:{split}" for split in tiny.SPLITS) + tuple(public)
 
 
-def load(spec: str, *, answers: bool = False, questions: bool = True) -> ProblemSet:
-    """The set that `spec` names; `questions=False` also accepts pictures without a question."""
+def load(spec: str, *, answers: bool = False, questions: bool = True, pictures: bool = True) -> ProblemSet:
+    """The set that `spec` names.
+
+    `questions=False` also accepts pictures without a question; `pictures=False` looks at no picture.
+    """
     rows, columns = _rows(spec)
-    return build(rows, source=spec, columns=columns, answers=answers, questions=questions)
+    return build(rows, source=spec, columns=columns, answers=answers, questions=questions, pictures=pictures)
+
+
+def read_file(path: Path) -> Iterable[Row]:
+    """The raw rows of a file, by its suffix."""
+    if path.suffix in READERS and path.is_file():
+        return READERS[path.suffix](path)
+    raise _unknown(str(path), path)
 
 
 def _rows(spec: str) -> tuple[Iterable[Row], Columns]:
@@ -37,7 +47,7 @@ def _rows(spec: str) -> tuple[Iterable[Row], Columns]:
     if path.is_dir():
         return folder.rows(path), Columns()
     if path.suffix in READERS and path.is_file():
-        return READERS[path.suffix](path), Columns()
+        return read_file(path), Columns()
     name, _, rest = spec.partition(":")
     if name == "tiny" and rest:
         return tiny.rows(rest), Columns()
@@ -67,7 +77,7 @@ def _from_entry(entry: catalogue.Entry, split: str) -> tuple[Iterable[Row], Colu
 def _unknown(spec: str, path: Path) -> UserError:
     if path.is_file():
         return UserError(
-            "no reader for this kind of file", where=spec, fix="give a .jsonl or .parquet file, or a folder"
+            "no reader for this kind of file", where=spec, fix="give a .jsonl, .json or .parquet file, or a folder"
         )
     near = nearest(spec, names())
     advice = f"did you mean {near}?" if near else "give a file, a folder, tiny:SPLIT or hub:ID:SPLIT"

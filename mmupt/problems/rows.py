@@ -70,21 +70,31 @@ class _Checked:
 
 
 def build(
-    rows: Iterable[Row], *, source: str, columns: Columns = Columns(), answers: bool, questions: bool = True
+    rows: Iterable[Row],
+    *,
+    source: str,
+    columns: Columns = Columns(),
+    answers: bool,
+    questions: bool = True,
+    pictures: bool = True,
 ) -> ProblemSet:
-    """All rows as problems; `questions=False` also accepts rows that are pictures only."""
+    """All rows as problems.
+
+    `questions=False` also accepts rows that are pictures only. `pictures=False` looks at no picture, and leaves out
+    those that are not there: their rows stay.
+    """
     problems: list[Problem] = []
     skipped: list[Skip] = []
     seen: dict[str, str] = {}
     checked = _Checked()
     for row in rows:
-        problem = to_problem(row, columns, answers=answers, questions=questions)
+        problem = to_problem(row, columns, answers=answers, questions=questions, pictures=pictures)
         if problem.id in seen:
             raise UserError(
                 f"id {problem.id!r} was already used by {seen[problem.id]}", where=row.where, fix="make the ids unique"
             )
         seen[problem.id] = row.where
-        fault = control_token(problem) or checked.fault(problem.images)
+        fault = control_token(problem) or checked.fault(problem.images) if pictures else None
         if fault is None:
             problems.append(problem)
         else:
@@ -100,7 +110,7 @@ def control_token(problem: Problem) -> str | None:
     return next((f"its text holds the control token {match[0]}" for match in found if match), None)
 
 
-def to_problem(row: Row, columns: Columns, *, answers: bool, questions: bool) -> Problem:
+def to_problem(row: Row, columns: Columns, *, answers: bool, questions: bool, pictures: bool = True) -> Problem:
     """One row as a problem; its pictures are not looked at yet."""
     question = as_text(_pick(row, columns.question), row.where, "question").replace("<image>", "").strip()
     if questions and not question:
@@ -112,7 +122,7 @@ def to_problem(row: Row, columns: Columns, *, answers: bool, questions: bool) ->
     return Problem(
         id=as_text(_pick(row, columns.id), row.where, "id") or row.default_id,
         question=question,
-        images=_images(_pick(row, columns.images), row),
+        images=_images(_pick(row, columns.images), row, pictures),
         choices=as_choices(_pick(row, columns.choices), row.where),
         answer=None if answer is None else as_text(answer, row.where, "answer"),
         answer_type=as_text(get("answer_type"), row.where, "answer_type") or None,
@@ -126,20 +136,24 @@ def _pick(row: Row, names: tuple[str, ...]) -> object:
     return next((row.fields[name] for name in names if row.fields.get(name) is not None), None)
 
 
-def _images(value: object, row: Row) -> tuple[ImageRef, ...]:
+def _images(value: object, row: Row, needed: bool) -> tuple[ImageRef, ...]:
     listed = value if isinstance(value, list | tuple) else [] if value is None else [value]
-    return tuple(_image(item, row) for item in listed)
+    found = tuple(_image(item, row) for item in listed)
+    if needed:
+        if None in found:
+            fix = "write the path of the file"
+            raise UserError("an image is neither a path nor encoded bytes", where=row.where, fix=fix)
+        return tuple(ref for ref in found if ref)
+    return tuple(ref for ref in found if ref and (ref.path is None or Path(ref.path).is_file()))
 
 
-def _image(item: object, row: Row) -> ImageRef:
+def _image(item: object, row: Row) -> ImageRef | None:
     """A path, the encoded bytes, or the {"bytes", "path"} pair in which parquet and the hub keep pictures."""
     if isinstance(item, Mapping):
         item = item.get("bytes") if item.get("bytes") is not None else item.get("path")
     if isinstance(item, bytes):
         return ImageRef(data=item)
-    if isinstance(item, str) and item:
-        return ImageRef(path=str(row.base / item))
-    raise UserError("an image is neither a path nor encoded bytes", where=row.where, fix="write the path of the file")
+    return ImageRef(path=str(row.base / item)) if isinstance(item, str) and item else None
 
 
 def _picture_fault(ref: ImageRef) -> str | None:
