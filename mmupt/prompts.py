@@ -8,6 +8,7 @@ MM-UPT (arXiv 2505.22453) appends the answer format to the question after one sp
 backslash-n at that place, which is not reproduced.
 """
 
+import re
 from collections.abc import Sequence
 
 from mmupt.types import ImageRef, JsonValue, Problem, Prompt
@@ -17,6 +18,20 @@ DIRECT = "Write a new question about this picture."
 EXAMPLE = "Here is a question about this picture:"
 EXAMPLE_ANSWER = "Its answer is:"
 IN_CONTEXT = "Write a new question about the same picture, with a different meaning."
+OPINION = """Here are a question, its reference answer, and a response to it.
+
+Question:
+{question}
+
+Reference answer:
+{gold}
+
+Response:
+{response}
+
+(End of the response.) Does the final answer of the response mean the same as the reference answer? Do not solve the \
+question again; wording, notation and the steps do not matter. Reply with one word in a box: \\boxed{correct} if it does, \
+\\boxed{wrong} if it does not, \\boxed{none} if the response gives no final answer."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -27,8 +42,8 @@ def question_text(question: str, choices: Sequence[str] = ()) -> str:
 
 def answer_prompt(problem: Problem, *, system: str | None = None) -> Prompt:
     """The prompt that asks for worked steps and a boxed answer. Never reads ``problem.answer``."""
-    shown = question_text(problem.question, problem.choices)
-    return chat(problem.id, f"{shown} {ANSWER_FORMAT}", problem.images, system=system)
+    shown = question_text(problem.question, problem.choices) if problem.shown is None else problem.shown
+    return chat(problem.id, f"{shown} {ANSWER_FORMAT}".lstrip(), problem.images, system=system)
 
 
 def direct_prompt(id: str, image: ImageRef) -> Prompt:
@@ -49,6 +64,13 @@ def in_context_text(shown: str, answer: str | None) -> str:
     """The text of the in-context prompt around an example question as it is shown, with or without an answer to it."""
     told = "" if answer is None else f"{EXAMPLE_ANSWER} {answer}\n"
     return f"{EXAMPLE} {shown}\n{told}{IN_CONTEXT}"
+
+
+def opinion_prompt(id: str, question: str, gold: str, response: str) -> Prompt:
+    """The prompt that asks whether a response agrees with the reference answer: text alone, without pictures."""
+    shown = {"{question}": question, "{gold}": gold, "{response}": response}
+    # In one pass: a response that holds "{gold}" stays as it is.
+    return chat(id, re.sub(r"\{(?:question|gold|response)\}", lambda match: shown[match[0]], OPINION), ())
 
 
 def chat(id: str, text: str, images: tuple[ImageRef, ...], *, system: str | None = None) -> Prompt:

@@ -41,13 +41,16 @@ class Problem:
     answer: str | None = None
     """The gold answer (for multiple choice: letter or text). None where it is masked, and where no label is known."""
     answer_type: str | None = None
-    """What the gold is, where the data says so: "integer", "float", "text", "list", "expression"."""
+    """What the gold is, where the data says so: "integer", "float", "text", "list", "expression", or "letter" where it
+    is a choice's letter and never its text."""
     precision: int | None = None
     """Decimal places that a float answer is rounded to, where the data says so."""
     unit: str | None = None
     """Unit of the answer, where the data says so."""
     meta: Mapping[str, JsonValue] = field(default_factory=dict)
     """Anything to break results down by (skill, level, ...), and the provenance of a synthetic question."""
+    shown: str | None = None
+    """What a model is shown instead of question and choices, where a benchmark words it itself; "" is pictures only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from mmupt.errors import UserError
 from mmupt.types import JsonValue
 
-TYPED_FIELDS = frozenset({"answer_type", "precision", "unit", "meta"})
+TYPED_FIELDS = frozenset({"answer_type", "precision", "unit", "shown", "meta"})
 """Fields of a Problem with a name of their own in every source."""
 
 

@@ -64,5 +64,7 @@ def digest(problems: Iterable[Problem]) -> str:
     for problem in problems:
         shown = [problem.id, problem.question, list(problem.choices), problem.answer, problem.answer_type]
         shown.append([image_digest(ref) for ref in problem.images])
+        if problem.shown is not None:
+            shown.append(problem.shown)
         total.update(json.dumps(shown, ensure_ascii=True).encode() + b"\n")
     return total.hexdigest()

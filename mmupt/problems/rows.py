@@ -106,7 +106,7 @@ def build(
 
 def control_token(problem: Problem) -> str | None:
     """Why the texts cannot be shown to a model: a placeholder written in them would stand for a picture or a turn."""
-    found = (_CONTROL.search(text) for text in (problem.question, *problem.choices))
+    found = (_CONTROL.search(text) for text in (problem.question, problem.shown or "", *problem.choices))
     return next((f"its text holds the control token {match[0]}" for match in found if match), None)
 
 
@@ -128,6 +128,7 @@ def to_problem(row: Row, columns: Columns, *, answers: bool, questions: bool, pi
         answer_type=as_text(get("answer_type"), row.where, "answer_type") or None,
         precision=as_precision(get("precision")),
         unit=as_text(get("unit"), row.where, "unit") or None,
+        shown=None if get("shown") is None else as_text(get("shown"), row.where, "shown"),
         meta=as_meta(row.fields, leave_out=columns.named() | hidden),
     )
 

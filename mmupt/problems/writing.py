@@ -38,6 +38,7 @@ def _row(problem: Problem, names: dict[ImageRef, str]) -> dict[str, JsonValue]:
         "answer_type": problem.answer_type,
         "precision": problem.precision,
         "unit": problem.unit,
+        "shown": problem.shown,
         "meta": dict(problem.meta),
     }
     return {name: value for name, value in row.items() if value not in (None, [], {})}

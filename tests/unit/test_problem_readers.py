@@ -4,6 +4,7 @@ import io
 import json
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow
@@ -14,6 +15,7 @@ from PIL import Image
 from mmupt import problems
 from mmupt.errors import UserError
 from mmupt.problems.rows import Columns, Row, build
+from mmupt.prompts import ANSWER_FORMAT, answer_prompt
 from mmupt.types import ImageRef, Problem
 
 
@@ -110,13 +112,14 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
             "cm",
             {"skill": "s", "mode": "direct"},
         ),
-        Problem("b", "How wide?", (ImageRef(data=png()), ImageRef(data=png((9, 9, 9))))),
+        Problem("b", "How wide?", (ImageRef(data=png()), ImageRef(data=png((9, 9, 9)))), shown=""),
     )
     problems.write(tmp_path / "out", made)
     again = problems.load(str(tmp_path / "out"), answers=True).problems
     assert [(p.id, p.question, p.choices, p.answer, p.answer_type, p.precision, p.unit, p.meta) for p in again] == [
         (p.id, p.question, p.choices, p.answer, p.answer_type, p.precision, p.unit, p.meta) for p in made
     ]
+    assert [problem.shown for problem in again] == [None, ""]
     assert problems.digest(again) == problems.digest(made)
     assert len(list((tmp_path / "out" / "images").iterdir())) == 2
 
@@ -198,3 +201,18 @@ def test_a_picture_shared_by_many_rows_is_judged_once(tmp_path: Path) -> None:
     shared = png(size=(1500, 1500))
     rows = [Row(f"row {n}", str(n), {"question": "q", "images": [{"bytes": shared}]}) for n in range(500)]
     assert len(build(rows, source="s", columns=Columns(), answers=False).problems) == 500
+
+
+def test_a_problem_with_its_own_wording_is_asked_in_it() -> None:
+    problem = Problem("a", "How long?", (ImageRef(data=png()),), ("1 cm", "2 cm"), answer="B")
+
+    def asked(problem: Problem) -> list[object]:
+        return [turn["content"] for turn in answer_prompt(problem).messages]
+
+    picture = {"type": "image"}
+    by_house = f"How long?\n(A) 1 cm\n(B) 2 cm {ANSWER_FORMAT}"
+    assert asked(problem) == [[picture, {"type": "text", "text": by_house}]]
+    own = replace(problem, shown="How long? A:1 cm B:2 cm")
+    assert asked(own) == [[picture, {"type": "text", "text": f"How long? A:1 cm B:2 cm {ANSWER_FORMAT}"}]]
+    assert asked(replace(problem, shown="")) == [[picture, {"type": "text", "text": ANSWER_FORMAT}]]
+    assert problems.digest([problem]) != problems.digest([own]) == problems.digest([replace(own, meta={"a": 1})])
