@@ -49,15 +49,26 @@ def _letter_of(text: str, choices: tuple[str, ...]) -> str | None:
     return _by_text(text, choices)
 
 
-def gold_letter(gold: str, choices: Sequence[str]) -> str | None:
+def gold_letter(gold: str, choices: Sequence[str], answer_type: str | None = None) -> str | None:
     """The letter of a gold answer, which may be a choice's text (MathVista) or a letter (We-Math).
 
-    A text comes first.
+    A text comes first, unless the answer type says "letter": among choices that read B, C, D, E the gold D is the
+    fourth. Of choices with the gold's text the first stands for all.
     """
+    letter = letter_form(gold) if answer_type == "letter" else None
+    if letter is not None and letter in LETTERS[: len(choices)]:
+        return letter
     texts = [choice.strip() for choice in choices]
-    if texts.count(gold.strip()) == 1:
+    if gold.strip() in texts:
         return LETTERS[texts.index(gold.strip())] if len(texts) <= len(LETTERS) else None
     return letter_of(gold, choices)
+
+
+def same_choice(one: str | None, other: str | None, choices: Sequence[str]) -> bool:
+    """Whether two letters stand for one choice: they are equal, or the choices are written alike."""
+    if one is None or other is None:
+        return False
+    return one == other or choices[LETTERS.index(one)].strip() == choices[LETTERS.index(other)].strip()
 
 
 def _other_choice(text: str, choices: tuple[str, ...]) -> bool:
@@ -79,7 +90,7 @@ def _by_text(text: str, choices: tuple[str, ...]) -> str | None:
     for fits in tests:
         fitting = [letter for letter, choice in zip(LETTERS, bare, strict=False) if fits(choice)]
         if fitting:
-            return fitting[0] if len(fitting) == 1 else None
+            return fitting[0] if all(same_choice(fitting[0], letter, choices) for letter in fitting) else None
     return None
 
 

@@ -1,9 +1,9 @@
 """A response -> its final answer, or an abstention with the reason.
 
-The order: what follows the last </think> (an unclosed one abstains); the last non-empty box (boxes joined by a comma,
-"and" or "or" are one answer); the last <answer>; a phrase that declares an answer; a response that is nothing but an
-answer; else none. A last box that is cut off abstains, whatever came before it: the model was changing its mind. A
-truncated response abstains always.
+The order: what follows the last </think> (an unclosed one abstains); a filled `<Answer>: <<..>>` with no box in or
+after it; the last non-empty box (boxes joined by a comma, "and" or "or" are one answer); the last <answer>; a phrase
+that declares an answer; a response that is nothing but an answer; else none. A last box that is cut off abstains,
+whatever came before it: the model was changing its mind. A truncated response abstains always.
 """
 
 import re
@@ -14,11 +14,12 @@ from mmupt.answers.choices import letter_of
 from mmupt.answers.clean import BROKEN, INVISIBLE, tidy
 from mmupt.answers.limits import ANSWER, RESPONSE
 from mmupt.answers.phrases import bare, phrase
+from mmupt.answers.template import slot
 from mmupt.types import Answer
 
 _PLACEHOLDER = re.compile(
     r"\.{2,}|…|\\[lc]?dots|\?+|_+|\\square|\\_+|□"
-    r"|(?:insert |put )?(?:your |the |my )?(?:final )?(?:answer|result|number|letter)(?: here)?",
+    r"|(?:insert |put )?(?:your |the |my )?(?:final )?(?:answer|result|number|letter|option|choice)(?: here)?",
     re.IGNORECASE,
 )
 _JOINED = re.compile(
@@ -33,7 +34,7 @@ def extract(text: str, *, truncated: bool = False, choices: Sequence[str] = ()) 
     text = _after_thinking(text)
     if "<think>" in text:
         return Answer(None, "unfinished-thinking")
-    found = _boxed(text) or _tagged(text) or _said(text, choices)
+    found = _pointed(text) or _boxed(text) or _tagged(text) or _said(text, choices)
     if found.text is None:
         return found
     if len(found.text) > ANSWER:
@@ -49,6 +50,13 @@ def _after_thinking(text: str) -> str:
     if len(rest) > RESPONSE:
         return ("<think>" if "<think>" in rest else "") + rest[-RESPONSE:]
     return rest
+
+
+def _pointed(text: str) -> Answer | None:
+    found = slot(text)
+    if found is None or not _filled(found.content) or boxes(text[found.start :]):
+        return None
+    return Answer(tidy(found.content), "template")
 
 
 def _boxed(text: str) -> Answer | None:

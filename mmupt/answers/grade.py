@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from mmupt.answers.choices import gold_letter, letter_form, letter_of
+from mmupt.answers.choices import gold_letter, letter_form, letter_of, same_choice
 from mmupt.answers.clean import tidy
 from mmupt.answers.compare import same
 from mmupt.answers.extract import extract
@@ -52,11 +52,11 @@ def grade_answer(
     unit: str | None = None,
 ) -> Grade:
     """The verdict on an answer that was already extracted."""
-    wanted = gold_letter(gold, choices) if choices else None
+    wanted = gold_letter(gold, choices, answer_type) if choices else None
     if wanted is not None:
         chosen = letter_of(answer, choices)
         reason = f"chose {chosen}, gold {wanted}" if chosen else f"names no choice, gold {wanted}"
-        return Grade(chosen == wanted, answer, reason)
+        return Grade(same_choice(chosen, wanted, choices), answer, reason)
     said, meant = read(answer), read(gold)
     if (
         said
