@@ -6,12 +6,16 @@ from mmupt.errors import UserError
 SAMPLING_FIELDS = frozenset({"engine", "temperature", "top_p", "max_tokens"})
 """What is said with each request; all other fields are said once, when an engine starts."""
 
+ELSEWHERE = frozenset({"openai", "scripted"})
+"""Engines whose model is not a folder of this machine's or a name on the hub."""
+
 
 class RolloutConfig(Section):
     """The defaults are MM-UPT's rollouts; a stage with other defaults says so in a subclass."""
 
     engine: str = "auto"
-    """auto, vllm, transformers or scripted; auto takes vLLM on a GPU, and what is fastest for the model on a CPU."""
+    """auto, vllm, transformers, openai (a running server) or scripted; auto takes vLLM on a GPU, and what is fastest for
+    the model on a CPU."""
     temperature: float = 0.7
     """0 is greedy."""
     top_p: float = 0.99
@@ -23,7 +27,7 @@ class RolloutConfig(Section):
     max_pixels: int | None = None
     """Larger pictures are shrunk to this many pixels; without it the model's own processor decides."""
     batch_size: int | None = None
-    """Completions decoded at once (transformers) or in flight at once (vllm): it bounds the memory."""
+    """Completions decoded at once (transformers) or in flight at once (vllm, openai): it bounds the memory."""
     dtype: str | None = None
     """float32, bfloat16 or float16; without it bfloat16 on a GPU and float32 on a CPU."""
     trust_remote_code: bool = False
@@ -34,6 +38,14 @@ class RolloutConfig(Section):
     """vllm: share of a GPU's memory that the engine takes, weights and cache together."""
     max_model_len: int | None = None
     """vllm: longest prompt and completion together; without it what the model was made for."""
+    base_url: str | None = None
+    """openai: address of the server; without it http://localhost:8000/v1."""
+    api_key_env: str | None = None
+    """openai: environment variable that holds the key; without it OPENAI_API_KEY, where that is set."""
+    timeout: float | None = None
+    """openai: seconds that one answer may take; without it 1,800."""
+    retries: int | None = None
+    """openai: how often a request is tried again after a lost connection, 429 or 5xx; without it 6."""
 
     def __post_init__(self) -> None:
         if self.temperature < 0:

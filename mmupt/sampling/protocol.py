@@ -34,6 +34,8 @@ class SamplingParams:
     """Longest completion; one that reaches it without the end-of-turn token has finish_reason "length"."""
     seed: int = 0
     """Where prompts have no seed of their own, each one's is derived from this and its id."""
+    logprobs: bool = True
+    """Whether log-probs are asked for; an engine that has them at no cost gives them anyway."""
 
     def __post_init__(self) -> None:
         rules = (

@@ -14,6 +14,7 @@ from mmupt.config import Section, differences, parse, to_dict
 from mmupt.config.evaluate import EvaluateConfig
 from mmupt.config.merge import MergeConfig
 from mmupt.config.run import RunConfig
+from mmupt.config.sampling import ELSEWHERE
 from mmupt.config.synthesize import SynthesizeConfig
 from mmupt.config.train import TrainConfig
 from mmupt.errors import UserError
@@ -134,8 +135,8 @@ def _check(config: Section) -> None:
 
 def _check_model(config: Section, where: str) -> None:
     """A model that no earlier stage makes must be there already."""
-    scripted = isinstance(config, SynthesizeConfig | EvaluateConfig) and config.rollout.engine == "scripted"
-    if isinstance(config, SynthesizeConfig | TrainConfig | EvaluateConfig) and not scripted:
+    elsewhere = isinstance(config, SynthesizeConfig | EvaluateConfig) and config.rollout.engine in ELSEWHERE
+    if isinstance(config, SynthesizeConfig | TrainConfig | EvaluateConfig) and not elsewhere:
         try:
             resolve_model(config.model)
         except UserError as error:

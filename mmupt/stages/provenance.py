@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmupt import __version__, console, sampling
+from mmupt.config.sampling import ELSEWHERE
 from mmupt.errors import UserError
 from mmupt.problems import Skip
 from mmupt.sampling.models import find_model, resolve_model
@@ -19,7 +20,7 @@ def check_model(model: str, engine: str) -> None:
     """Refuse a model or engine that is not there, before a run folder is made."""
     if engine not in (known := sampling.engines()):
         raise UserError(f"there is no engine {engine!r}", where="rollout.engine", fix=way_out(engine, known))
-    if engine != "scripted":
+    if engine not in ELSEWHERE:
         find_model(model)
 
 
@@ -29,7 +30,7 @@ def model_provenance(model: str, engine: str) -> dict[str, JsonValue]:
         from mmupt.sampling.auto import choose  # loads torch, which the sampling has done already
 
         engine = choose(model)
-    digest = None if engine == "scripted" else _digest(Path(resolve_model(model)))
+    digest = None if engine in ELSEWHERE else _digest(Path(resolve_model(model)))
     return {"model": source_name(model), "model_sha256": digest, "engine": engine, "mmupt": __version__}
 
 

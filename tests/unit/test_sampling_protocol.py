@@ -44,7 +44,7 @@ def test_settings_that_cannot_be_sampled_with_are_refused_in_one_line(wrong: dic
 
 
 def test_the_engines_are_listed_and_a_mistyped_one_is_told_the_nearest():
-    assert sampling.engines() == ["auto", "scripted", "transformers", "vllm"]
+    assert sampling.engines() == ["auto", "openai", "scripted", "transformers", "vllm"]
     with pytest.raises(UserError, match="did you mean 'transformers'"):
         sampling.open("transformer", "tiny")
 
