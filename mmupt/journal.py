@@ -22,7 +22,7 @@ class JsonlLog:
 
     def append(self, rows: Iterable[Mapping[str, JsonValue]]) -> None:
         """Add all rows or none: when the disk is full, what was written of them is taken back before the error."""
-        data = b"".join(_line(row) for row in rows)
+        data = encoded(rows)
         if not data:
             return
         new = not self.path.exists()
@@ -71,6 +71,11 @@ class JsonlLog:
             whole = _end_of_last_line(self.path)
             if whole < self.size():
                 os.truncate(self.path, whole)
+
+
+def encoded(rows: Iterable[Mapping[str, JsonValue]]) -> bytes:
+    """The lines of the rows, as a log holds them."""
+    return b"".join(_line(row) for row in rows)
 
 
 def _line(row: Mapping[str, JsonValue]) -> bytes:

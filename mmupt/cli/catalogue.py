@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterable
 
-from mmupt import benchmarks, problems, registry, rewards, sampling, shipped
+from mmupt import benchmarks, judges, problems, registry, rewards, sampling, shipped
+from mmupt.config.protocols import PROTOCOLS
 
 KINDS: dict[str, Callable[[], Iterable[str]]] = {
     "benchmarks": benchmarks.names,
+    "judges": judges.names,
+    "protocols": lambda: PROTOCOLS,
     "rewards": rewards.names,
     "engines": sampling.engines,
     "trackers": lambda: registry.names("mmupt.training.trackers", defines="open_run"),

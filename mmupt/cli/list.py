@@ -10,7 +10,7 @@ def show_list(
         str | None, typer.Argument(metavar="[KIND]", show_default=False, help="Only this kind of name.")
     ] = None,
 ) -> None:
-    """Show benchmarks, rewards, engines, problem sets and pipelines."""
+    """Show benchmarks, judges, protocols, rewards, engines, problem sets and pipelines."""
     from mmupt import console
     from mmupt.cli.catalogue import KINDS
     from mmupt.errors import UserError

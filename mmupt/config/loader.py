@@ -39,6 +39,7 @@ def parse(
     for override in overrides:
         check_keys(cls, _nested(override), override.source)
         apply(merged, override)
+    merged = _laid(cls.implied(merged), merged)
     if key := not_finite(merged):
         raise UserError(f"{key}: is not a finite number", where=_written(key, overrides, source))
     try:
@@ -72,6 +73,15 @@ def _near(recipe: Path) -> str | None:
 
 def _copied(value: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     return {key: _copied(inner) if isinstance(inner, dict) else inner for key, inner in value.items()}
+
+
+def _laid(beneath: Mapping[str, JsonValue], given: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """`given` over `beneath`, section by section."""
+    laid = _copied(beneath)
+    for key, value in given.items():
+        under = laid.get(key)
+        laid[key] = _laid(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return laid
 
 
 def _nested(override: Override) -> dict[str, JsonValue]:

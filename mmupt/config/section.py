@@ -1,8 +1,11 @@
 """The base of every settings struct."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
+
+from mmupt.types import JsonValue
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -13,3 +16,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     free: ClassVar[frozenset[str]] = frozenset({"out"})
     """Dotted keys that say where a run is kept or shown, not what it computes: they may change when it is resumed."""
+
+    @classmethod
+    def implied(cls, settings: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        """What the given settings stand for (a preset's name): laid over the defaults and beneath what is given."""
+        return {}

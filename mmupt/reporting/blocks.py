@@ -91,7 +91,7 @@ class Question:
 
     id: str
     pictures: tuple[bytes, ...]
-    """PNG files."""
+    """PNG or JPEG files."""
     text: str
     gold: str | None
     note: str
@@ -104,7 +104,68 @@ class Questions:
     cards: tuple[Question, ...]
 
 
-Block = Heading | Paragraph | Table | Plot | Intervals | Questions
+@dataclass(frozen=True)
+class Facet:
+    """Something that questions can be told apart by."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Said:
+    """One response with its verdict."""
+
+    verdict: str
+    """correct, wrong or abstained."""
+    extracted: str | None
+    reason: str
+    text: str
+    cut: bool
+    """Whether it was cut off at the longest length."""
+    second: str | None = None
+    """The second opinion's verdict, where one was asked for."""
+    reply: str | None = None
+    """What the second opinion said."""
+
+    @property
+    def disputed(self) -> bool:
+        """Whether the two verdicts differ on what is correct."""
+        return self.second is not None and (self.second == "correct") != (self.verdict == "correct")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question with all responses to it."""
+
+    id: str
+    pictures: tuple[bytes, ...]
+    """PNG or JPEG files."""
+    text: str
+    gold: str | None
+    groups: tuple[int, ...]
+    """Numbers of its values, counted through all facets."""
+    said: tuple[Said, ...]
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Responses that can be filtered by verdict and by facet."""
+
+    caption: str
+    facets: tuple[Facet, ...]
+    cards: tuple[Asked, ...]
+
+
+@dataclass(frozen=True)
+class Verbatim:
+    """A text as it was written."""
+
+    caption: str
+    text: str
+
+
+Block = Heading | Paragraph | Table | Plot | Intervals | Questions | Responses | Verbatim
 
 
 @dataclass(frozen=True)
@@ -114,7 +175,7 @@ class Report:
 
 
 def as_json(report: Report) -> dict[str, JsonValue]:
-    """Everything but the pictures."""
+    """Everything but pictures and responses."""
     return {"title": report.title, "blocks": [_plain(block) for block in report.blocks]}
 
 
@@ -123,6 +184,8 @@ def _plain(block: Block) -> JsonValue:
     if isinstance(block, Questions):
         cards: list[JsonValue] = [{k: v for k, v in asdict(card).items() if k != "pictures"} for card in block.cards]
         return {"kind": kind, "caption": block.caption, "cards": cards}
+    if isinstance(block, Responses):  # they lie in samples.jsonl, whole
+        return {"kind": kind, "caption": block.caption, "ids": [card.id for card in block.cards]}
     return {"kind": kind, **asdict(block)}
 
 

@@ -55,7 +55,7 @@ def group(evaluations: Sequence[Scored]) -> list[Group]:
         else:
             members.append(one)
     groups = [Group(seedless(each[0].label) if len(each) > 1 else each[0].label, tuple(each)) for each in found]
-    return sorted(groups, key=lambda each: (str(each.first.results["benchmark"]), -each.first.temperature))
+    return sorted(groups, key=lambda each: (str(each.first.results["benchmark"]), -(each.first.temperature or 0.0)))
 
 
 def seedless(label: str) -> str:

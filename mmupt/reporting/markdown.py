@@ -10,11 +10,15 @@ from mmupt.reporting.blocks import (
     Plot,
     Question,
     Report,
+    Responses,
     Table,
     Tally,
+    Verbatim,
     spread,
 )
 
+FAILED = 50
+"""Responses that are not correct, of which the text tells."""
 _SPECIAL = str.maketrans(
     {**{character: f"\\{character}" for character in "\\`*_{}[]#|$~"}, "<": "&lt;", ">": "&gt;", "&": "&amp;"}
 )
@@ -43,6 +47,11 @@ def _block(block: Block) -> Iterator[str]:
         yield from _table(Table(block.caption, ("", "% with 95 % interval"), rows))
     elif isinstance(block, Plot):
         yield from _plot(block)
+    elif isinstance(block, Responses):
+        yield from _responses(block)
+    elif isinstance(block, Verbatim):
+        yield f"**{plain(block.caption)}**"
+        yield "\n".join(f"    {line}" for line in block.text.splitlines())
     else:
         yield f"### {plain(block.caption)}"
         yield "\n".join(line for card in block.cards for line in _card(card))
@@ -65,6 +74,19 @@ def _plot(block: Plot) -> Iterator[str]:
         places = sorted({0, len(line.x) // 2, len(line.x) - 1})
         rows.append((line.label, *(f"{line.y[i]:.4g} (at {line.x[i]:g})" for i in places), *[""] * (3 - len(places))))
     yield from _table(Table(block.caption, ("", "first", "middle", "last"), tuple(rows)))
+
+
+def _responses(block: Responses) -> Iterator[str]:
+    """Some of those that are not correct; the page shows the others."""
+    failed = [(card, said) for card in block.cards for said in card.said if said.verdict != "correct"]
+    if not failed:
+        return
+    rows = tuple(
+        (card.id, card.gold, said.extracted, f"{said.verdict}: {said.reason}{', cut off' if said.cut else ''}")
+        for card, said in failed[:FAILED]
+    )
+    more = f" ({FAILED} of {len(failed)})" if len(failed) > FAILED else ""
+    yield from _table(Table(f"Not correct{more}", ("question", "gold", "extracted", "verdict"), rows))
 
 
 def _card(card: Question) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """A report -> one HTML file that needs no other file and runs no script. Everything that a model said is escaped."""
 
-import base64
 from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
@@ -15,9 +14,12 @@ from mmupt.reporting.blocks import (
     Question,
     Questions,
     Report,
+    Responses,
     Table,
     Tally,
+    Verbatim,
 )
+from mmupt.reporting.browser import browser, image
 from mmupt.reporting.groups import seedless
 from mmupt.reporting.plots import colour_of, intervals_svg, plot_svg
 from mmupt.reporting.style import CSS
@@ -74,6 +76,10 @@ def _block(block: Block) -> str:
     if isinstance(block, Questions):
         cards = "\n".join(_card(card) for card in block.cards)
         return f'<h3>{escape(block.caption)}</h3>\n<div class="cards">{cards}</div>'
+    if isinstance(block, Responses):
+        return browser(block)
+    if isinstance(block, Verbatim):
+        return f"<h3>{escape(block.caption)}</h3><pre>{escape(block.text)}</pre>"
     return _plot(block)
 
 
@@ -95,9 +101,7 @@ def _cell(cell: object) -> str:
 
 
 def _card(card: Question) -> str:
-    pictures = "".join(
-        f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">' for png in card.pictures
-    )
+    pictures = "".join(map(image, card.pictures))
     gold = "" if card.gold is None else f'<div class="who">gold: {escape(card.gold)}</div>'
     note = f'<div class="who">{escape(card.note)}</div>' if card.note else ""
     answers = "".join(_answers(each) for each in card.answers)

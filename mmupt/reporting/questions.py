@@ -6,7 +6,7 @@ from hashlib import sha256
 from mmupt.prompts import question_text
 from mmupt.reporting.blocks import Answers, Mark, Question, Questions, Tally
 from mmupt.reporting.groups import group
-from mmupt.reporting.pictures import of_benchmark, of_training, png_files
+from mmupt.reporting.pictures import of_benchmark, of_training, thumbnails
 from mmupt.reporting.runs import Row, Run, Scored, rows
 from mmupt.types import JsonValue, Problem
 from mmupt.voting import vote
@@ -19,13 +19,13 @@ def evaluated_questions(evaluations: Sequence[Scored]) -> Questions | None:
     """The same questions as every evaluation at the highest temperature answered them."""
     if not evaluations:
         return None
-    hottest = max(evaluations, key=lambda each: each.temperature)
+    hottest = max(evaluations, key=lambda each: each.temperature or 0.0)
     shown = [each.first for each in group(evaluations) if each.first.comparable(hottest)]
     known = of_benchmark(hottest)
     asked = {str(row["id"]): row for row in hottest.questions}
     common = [id for id in asked if all(id in each.samples_of for each in shown)]
     cards = [_evaluated(id, asked[id], known.get(id), shown) for id in _spread(common, asked)]
-    return Questions(f"Twelve questions and their answers at T = {hottest.temperature:g}", tuple(cards))
+    return Questions(f"Twelve questions and their answers at {hottest.heat}", tuple(cards))
 
 
 def trained_questions(run: Run) -> Questions:
@@ -60,7 +60,7 @@ def _evaluated(id: str, asked: Row, problem: Problem | None, shown: Sequence[Sco
     choices = tuple(map(str, asked["choices"])) if isinstance(asked["choices"], list) else ()
     answers = tuple(_answers(each.label, each.samples_of[id], choices) for each in shown)
     text = question_text(str(asked["question"]), choices)
-    return Question(id, png_files(problem) if problem else (), text, _text(asked["gold"]), "", answers)
+    return Question(id, thumbnails(problem) if problem else (), text, _text(asked["gold"]), "", answers)
 
 
 def _answers(label: str, samples: Sequence[Row], choices: Sequence[str]) -> Answers:
@@ -90,7 +90,7 @@ def _trained(id: str, group: Sequence[Row], problem: Problem | None) -> Question
     answers = Answers("answers", _sorted(tallies, sum(row["answer"] is None for row in group)), str(group[0]["text"]))
     text = question_text(problem.question, problem.choices) if problem else ""
     note = f"step {group[0]['step']}, vote: {'nobody wins' if label is None else label}"
-    return Question(id, png_files(problem) if problem else (), text, None, note, (answers,))
+    return Question(id, thumbnails(problem) if problem else (), text, None, note, (answers,))
 
 
 def _sorted(tallies: Sequence[Tally], silent: int) -> tuple[Tally, ...]:

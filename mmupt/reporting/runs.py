@@ -36,6 +36,7 @@ class Scored:
     """One benchmark of an evaluation."""
 
     run: Run
+    folder: Path
     label: str
     base: bool
     """Whether this is the model before training, which the others are compared with."""
@@ -45,8 +46,15 @@ class Scored:
     """Problem id -> its graded responses, by index."""
 
     @property
-    def temperature(self) -> float:
-        return number(mapping(self.results["protocol"])["temperature"])
+    def temperature(self) -> float | None:
+        """None where it is not known how the responses were sampled."""
+        value = mapping(self.results["protocol"]).get("temperature")
+        return None if value is None else number(value)
+
+    @property
+    def heat(self) -> str:
+        """The temperature as it is shown."""
+        return "T unknown" if self.temperature is None else f"T = {self.temperature:g}"
 
     def comparable(self, other: "Scored") -> bool:
         """The same questions at the same temperature."""
@@ -72,13 +80,13 @@ class Scored:
         return [row["verdict"] == "correct" for row in self.samples_of[id]]
 
 
-def open_run(folder: Path, label: str) -> Run:
-    """A finished run; one that is not finished, or is none, is a UserError."""
+def open_run(folder: Path, label: str, *, finished: bool = True) -> Run:
+    """A run, finished unless the stage that is about to finish it asks; anything else is a UserError."""
     if not (folder / "config.json").is_file():
         raise UserError(
             "holds no run of mmupt", where=str(folder), fix="name a run folder, or the folder of a pipeline"
         )
-    if not (folder / "done.json").is_file():
+    if finished and not (folder / "done.json").is_file():
         raise UserError("this run is not finished", where=str(folder), fix="start its command again first")
     told = json.loads((folder / "config.json").read_bytes())
     environment = folder / "environment.json"
@@ -122,4 +130,4 @@ def _scored(run: Run, folder: Path, label: str, base: bool) -> Scored:
     for row in JsonlLog(folder / "samples.jsonl").read():
         samples_of.setdefault(str(row["id"]), []).append(row)
     results = json.loads((folder / "results.json").read_bytes())
-    return Scored(run, label, base, results, JsonlLog(folder / "questions.jsonl").read(), samples_of)
+    return Scored(run, folder, label, base, results, JsonlLog(folder / "questions.jsonl").read(), samples_of)

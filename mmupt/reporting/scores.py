@@ -73,7 +73,7 @@ def _gain(row: Group, base: Scored | None) -> str:
 
 def _interval(row: Group) -> Interval:
     estimate = row.accuracy(row.ids)
-    return Interval(f"{row.label}, T = {row.first.temperature:g}", estimate.mean, estimate.low, estimate.high)
+    return Interval(f"{row.label}, {row.first.heat}", estimate.mean, estimate.low, estimate.high)
 
 
 def _seeds(groups: Sequence[Group], evaluations: Sequence[Scored]) -> Iterator[Block]:
@@ -86,7 +86,7 @@ def _breakdowns(groups: Sequence[Group]) -> Iterator[Block]:
     """One table a benchmark, temperature and kind: a column a model, a row a value."""
     for leader in [each for each in groups if _leads(each, groups)]:
         together = [each for each in groups if each.first.comparable(leader.first)]
-        heading = f"{leader.first.results['benchmark']}, T = {leader.first.temperature:g}"
+        heading = f"{leader.first.results['benchmark']}, {leader.first.heat}"
         for name in mapping(leader.first.results["breakdowns"]):
             members = _members(leader.first, name)
             rows = tuple((value, *(_share(each, ids) for each in together)) for value, ids in sorted(members.items()))

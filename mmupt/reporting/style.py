@@ -42,5 +42,21 @@ border-radius:1rem;max-width:100%;overflow-wrap:anywhere}
 details{margin-top:.3rem}
 summary{cursor:pointer;color:var(--accent)}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.8rem;margin:.4rem 0;max-height:20rem;overflow:auto}
+.browse>input{position:absolute;opacity:0;pointer-events:none}
+.filters{position:sticky;top:0;z-index:1;background:var(--paper);padding:.25rem 0;border-bottom:1px solid var(--line);
+max-height:50vh;overflow:auto}
+.filters p{margin:.25rem 0;font-size:.875rem}
+.filters label{display:inline-block;margin:.15rem .3rem .15rem 0;padding:.1rem .6rem;border:1px solid var(--line);
+border-radius:1rem;cursor:pointer}
+.ask{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:.5rem 1.5rem;padding:1rem 0;
+border-bottom:1px solid var(--line);font-size:.9rem;content-visibility:auto;contain-intrinsic-size:auto 18rem}
+.ask>div{min-width:0}
+.ask img{max-width:100%;max-height:20rem;border-radius:.35rem;background:#fff;display:block;margin-bottom:.5rem}
+.ask .id{color:var(--soft);font-size:.75rem;overflow-wrap:anywhere}
+.ask summary{color:var(--ink);overflow-wrap:anywhere}
+.said.correct b{color:var(--right)}
+.said.wrong b{color:var(--wrong)}
+.said.abstained b{color:var(--soft)}
+.ask .who{margin-top:0}
 footer{margin-top:3rem;color:var(--soft);font-size:.85rem}
 """

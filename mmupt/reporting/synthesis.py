@@ -8,7 +8,7 @@ from mmupt import problems
 from mmupt.errors import UserError
 from mmupt.prompts import question_text
 from mmupt.reporting.blocks import Block, Cell, Heading, Line, Plot, Question, Questions, Table
-from mmupt.reporting.pictures import png_files
+from mmupt.reporting.pictures import thumbnails
 from mmupt.reporting.runs import Run, mapping, number
 from mmupt.types import JsonValue
 
@@ -49,7 +49,7 @@ def _kept(run: Run) -> Questions:
         written = ()
     chosen = sorted(written, key=lambda each: sha256(each.id.encode()).hexdigest())[:SHOWN]
     cards = tuple(
-        Question(each.id, png_files(each), question_text(each.question, each.choices), None, _note(each.meta), ())
+        Question(each.id, thumbnails(each), question_text(each.question, each.choices), None, _note(each.meta), ())
         for each in chosen
     )
     return Questions(f"{run.label}: some of the kept questions", cards)

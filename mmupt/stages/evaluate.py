@@ -1,73 +1,107 @@
-"""The evaluate stage: a model and benchmarks in; every response with its verdict, and the scores, out.
+"""The evaluate stage: benchmarks and a model, or responses that exist already, in; verdicts and scores out.
 
     samples.jsonl      one row a response: id, index, response, extracted, gold, verdict (correct, wrong, abstained),
-                       reason, judge, finish_reason, tokens
-    questions.jsonl    one row a problem: id, question, choices, gold, meta
+                       reason, judge, finish_reason, tokens; with the judge llm also its `second` opinion
+    questions.jsonl    one row a problem: id, question, choices, gold, answer_type, precision, unit, meta
     results.json       the scores
+    report.md, .html   the same to look at: scores, breakdowns, and the responses, which can be filtered
 
-With several benchmarks each has a folder of its own, named after it. Chunks are sampled, graded and put on disk one
+With several benchmarks each has a folder of its own, named after it. Chunks are sampled, judged and put on disk one
 at a time; a resumed run drops a partial chunk and goes on, and ends with the same bytes.
 """
 
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
-from mmupt import benchmarks, console, problems
-from mmupt.answers import grade
-from mmupt.benchmarks.subset import subset
+from mmupt import console, judges
+from mmupt.benchmarks import find, measures_of
 from mmupt.config.evaluate import EvaluateConfig
+from mmupt.disk import write_atomic
 from mmupt.errors import UserError
+from mmupt.journal import encoded
+from mmupt.judges.batch import judge_all
+from mmupt.judges.contract import first_of
 from mmupt.prompts import answer_prompt
-from mmupt.rundir import JsonlLog, RunDir, write_atomic
+from mmupt.rundir import JsonlLog, RunDir
 from mmupt.sampling import Sampler, SamplingParams, open_configured
-from mmupt.stages import chunks, results
-from mmupt.stages.provenance import check_model, model_provenance, source_name, tell_skipped
-from mmupt.types import JsonValue, Problem, Rollout
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One benchmark of a run: a pure function of settings and data."""
-
-    name: str
-    split: str
-    folder: Path
-    asked: tuple[Problem, ...]
-    breakdowns: tuple[str, ...]
-    skipped: list[JsonValue]
+from mmupt.stages import chunks, results, second
+from mmupt.stages.asked import Plan, planned
+from mmupt.stages.provenance import check_model, model_provenance
+from mmupt.stages.report import report_evaluation
+from mmupt.stages.rescoring import question_row, replanned
+from mmupt.stages.responses import Response, of_rollout, sample_row
+from mmupt.types import JsonValue, Problem
 
 
 def evaluate(config: EvaluateConfig) -> dict[str, JsonValue]:
     """Run or resume it; returns the result that lies in done.json: {benchmark: the content of its results.json}."""
-    plans = [_plan(config, name) for name in config.names()]
-    check_model(config.model, config.rollout.engine)
+    plans = planned(config) if config.rescore is None else replanned(config)
+    asks = any(plan.given is None for plan in plans)
+    if asks:
+        check_model(config.model, config.rollout.engine)
+    if config.judge_model is not None:
+        check_model(config.judge_model, config.second.engine)
     run = RunDir.open(Path(config.out), "evaluate", config)
     with closing(run):
-        if not run.done:
-            _sample_all(config, plans)
-            model = model_provenance(config.model, config.rollout.engine)
-            found: dict[str, JsonValue] = {plan.name: _score(config, plan, model) for plan in plans}
-            run.finish(found)
+        if run.done:
+            _refuse_changed(run, plans)
+        else:
+            run.finish(_all(config, plans, asks))
         for plan in plans:
             results.show(json.loads((plan.folder / "results.json").read_bytes()))
         return run.result()
 
 
-def _plan(config: EvaluateConfig, name: str) -> Plan:
-    bench = benchmarks.find(name)
-    split = config.split or next(iter(bench.SPLITS))
-    if split not in bench.SPLITS:
-        raise UserError(f"no split {split!r}", where=f"benchmark {name}", fix=f"choose from {', '.join(bench.SPLITS)}")
-    loaded = bench.load(split, config.data)
-    unlabelled = next((problem.id for problem in loaded.problems if problem.answer is None), None)
-    if unlabelled is not None:
-        raise UserError(f"problem {unlabelled!r} has no answer to grade by", where=name, fix="give labelled data")
-    folder = Path(config.out) if len(config.names()) == 1 else Path(config.out) / name
-    asked = subset(loaded.problems, config.limit, bench.BREAKDOWNS[0])
-    return Plan(name, split, folder, asked, bench.BREAKDOWNS, tell_skipped(loaded.skipped, name))
+def _all(config: EvaluateConfig, plans: Sequence[Plan], asks: bool) -> dict[str, JsonValue]:
+    """Everything but the mark that it is done."""
+    for plan in plans:
+        if plan.given is not None:
+            _judge(config, plan, plan.given)
+    _sample_all(config, [plan for plan in plans if plan.given is None])
+    made: dict[str, JsonValue] = model_provenance(config.model, config.rollout.engine) if asks else {}
+    judge = judges.second_of(config.judge)
+    if judge is not None:
+        second.ask_all(config, judge, plans)
+        made["second"] = second.provenance(config)
+    found: dict[str, JsonValue] = {plan.name: _score(config, plan, made) for plan in plans}
+    report_evaluation(Path(config.out), _known(plans))
+    return found
+
+
+def _known(plans: Sequence[Plan]) -> dict[str, dict[str, Problem]] | None:
+    """The problems with their pictures, for the report; what a run keeps of them has none."""
+    if any(plan.provenance.get("rescored") for plan in plans):
+        return None
+    return {plan.name: {problem.id: problem for problem in plan.asked} for plan in plans}
+
+
+def _refuse_changed(run: RunDir, plans: Sequence[Plan]) -> None:
+    """A finished run does not speak for data or responses that have changed since."""
+    for plan in plans:
+        told = json.loads((plan.folder / "results.json").read_bytes())["provenance"]
+        for key, what in {"data_sha256": "data have", "responses_sha256": "responses have"}.items():
+            if told.get(key) != plan.provenance.get(key):
+                fix = "give another --out, or delete this folder"
+                raise UserError(f"the {what} changed since they were scored here", where=str(run.path), fix=fix)
+
+
+def _judge(config: EvaluateConfig, plan: Plan, given: Sequence[Sequence[Response]]) -> None:
+    """The verdicts on responses that exist already, all at once: they are made again faster than taken up."""
+    asked = [(problem, response) for problem, group in zip(plan.asked, given, strict=True) for response in group]
+    label = judges.label(first_of(config.judge))
+    verdicts = judge_all(
+        config.judge, plan.name, [(problem, response.text, response.truncated) for problem, response in asked]
+    )
+    rows: list[dict[str, JsonValue]] = []
+    with console.progress(len(asked), "judge") as progress:
+        for portion in verdicts:
+            here = asked[len(rows) : len(rows) + len(portion)]
+            rows += [sample_row(*pair, verdict, label) for pair, verdict in zip(here, portion, strict=True)]
+            progress.advance(len(portion), plan.name)
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(plan.folder / "samples.jsonl", encoded(rows))
 
 
 def _sample_all(config: EvaluateConfig, plans: Sequence[Plan]) -> None:
@@ -82,7 +116,7 @@ def _sample_all(config: EvaluateConfig, plans: Sequence[Plan]) -> None:
         console.progress(total, "evaluate", done=total - left) as progress,
     ):
         for plan, log, chunk in missing:
-            log.append(_rows(config, sampler, chunk))
+            log.append(_rows(config, sampler, plan.name, chunk))
             progress.advance(len(chunk), plan.name)
 
 
@@ -93,71 +127,32 @@ def _missing(config: EvaluateConfig, plan: Plan) -> Iterator[tuple[JsonlLog, Seq
     return ((log, chunk) for chunk in planned[done:])
 
 
-def _rows(config: EvaluateConfig, sampler: Sampler, chunk: Sequence[Problem]) -> list[dict[str, JsonValue]]:
+def _rows(
+    config: EvaluateConfig, sampler: Sampler, benchmark: str, chunk: Sequence[Problem]
+) -> list[dict[str, JsonValue]]:
     rollout = config.rollout
     params = SamplingParams(config.samples, rollout.temperature, rollout.top_p, rollout.max_tokens, config.seed)
-    groups = sampler.sample([answer_prompt(problem) for problem in chunk], params)
-    pairs = zip(chunk, groups, strict=True)
-    return [_graded(problem, rollout) for problem, group in pairs for rollout in group]
+    groups = sampler.sample([answer_prompt(problem, system=config.system) for problem in chunk], params)
+    verdict, label = judges.verdict_of(config.judge, benchmark), judges.label(first_of(config.judge))
+    pairs = [(problem, of_rollout(each)) for problem, group in zip(chunk, groups, strict=True) for each in group]
+    return [
+        sample_row(problem, response, verdict(problem, response.text, response.truncated), label)
+        for problem, response in pairs
+    ]
 
 
-def _graded(problem: Problem, rollout: Rollout) -> dict[str, JsonValue]:
-    verdict = grade(
-        rollout.text,
-        problem.answer or "",
-        answer_type=problem.answer_type,
-        choices=problem.choices,
-        precision=problem.precision,
-        unit=problem.unit,
-        truncated=rollout.finish_reason == "length",
-    )
-    return {
-        "id": problem.id,
-        "index": rollout.index,
-        "response": rollout.text,
-        "extracted": verdict.answer,
-        "gold": problem.answer,
-        "verdict": "correct" if verdict.correct else "wrong" if verdict.answer is not None else "abstained",
-        "reason": verdict.reason,
-        "judge": results.JUDGE,
-        "finish_reason": rollout.finish_reason,
-        "tokens": len(rollout.token_ids),
-    }
-
-
-def _question(problem: Problem) -> dict[str, JsonValue]:
-    return {
-        "id": problem.id,
-        "question": problem.question,
-        "choices": list(problem.choices),
-        "gold": problem.answer,
-        "meta": dict(problem.meta),
-    }
-
-
-def _score(config: EvaluateConfig, plan: Plan, model: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    lines = (json.dumps(_question(problem), ensure_ascii=False) + "\n" for problem in plan.asked)
-    write_atomic(plan.folder / "questions.jsonl", "".join(lines))
+def _score(config: EvaluateConfig, plan: Plan, made: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    write_atomic(plan.folder / "questions.jsonl", encoded(question_row(problem) for problem in plan.asked))
     rows = JsonlLog(plan.folder / "samples.jsonl").read()
-    scored = results.score(plan.asked, rows, plan.breakdowns)
-    rollout = config.rollout
-    protocol: dict[str, JsonValue] = {
-        "samples": config.samples,
-        "temperature": rollout.temperature,
-        "top_p": rollout.top_p,
-        "max_tokens": rollout.max_tokens,
-        "min_pixels": rollout.min_pixels,
-        "max_pixels": rollout.max_pixels,
-        "seed": config.seed,
-        "limit": config.limit,
+    bench = find(plan.name)
+    scored = results.score(plan.asked, rows, bench.BREAKDOWNS, measures_of(bench))
+    found: dict[str, JsonValue] = {
+        "benchmark": plan.name,
+        "n": len(plan.asked),
+        "protocol": plan.protocol,
+        "judge": judges.label(first_of(config.judge)),
+        **scored,
+        "provenance": {**made, **plan.provenance},
     }
-    provenance: dict[str, JsonValue] = {
-        **model,
-        "split": plan.split,
-        "data": source_name(config.data) if config.data else plan.name,
-        "data_sha256": problems.digest(plan.asked),
-        "skipped": plan.skipped,
-    }
-    found = {"benchmark": plan.name, "n": len(plan.asked), "protocol": protocol, **scored, "provenance": provenance}
     write_atomic(plan.folder / "results.json", json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     return found

@@ -1,14 +1,16 @@
 """The report stage: a run, a pipeline or two evaluations in; report.html, .md and .json out, beside them."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from mmupt import console
 from mmupt.errors import UserError
 from mmupt.reporting.assemble import report_of, report_of_two, write
+from mmupt.reporting.evaluation import evaluation_report
 from mmupt.reporting.runs import Run, Scored, open_run, scored
 from mmupt.reporting.scores import score_table
-from mmupt.types import JsonValue
+from mmupt.types import JsonValue, Problem
 
 PIPELINE = "pipeline.json"
 
@@ -20,8 +22,23 @@ def report(run: Path, other: Path | None = None) -> dict[str, JsonValue]:
     if (run / PIPELINE).is_file():
         return report_pipeline(run)
     one = open_run(run, run.resolve().name)
-    evaluations = scored(one, base=False) if one.stage == "evaluate" else []
-    return _told(write(report_of(one.label, [one], evaluations), run))
+    if one.stage == "evaluate":
+        return _told(report_evaluation(run))
+    return _told(write(report_of(one.label, [one], []), run))
+
+
+def report_evaluation(run: Path, known: Mapping[str, Mapping[str, Problem]] | None = None) -> list[Path]:
+    """The report of each benchmark of an evaluation, which need not be marked as done, and one of all where there are
+    several. `known` are the problems of each benchmark by id, where they are at hand."""
+    one = open_run(run, run.resolve().name, finished=False)
+    evaluations = scored(one, base=False)
+    files = []
+    for each in evaluations:
+        name = str(each.results["benchmark"])
+        files += write(evaluation_report(each, None if known is None else known.get(name)), each.folder)
+    if len(evaluations) > 1:
+        files += write(report_of(one.label, [one], evaluations), run)
+    return files
 
 
 def report_pipeline(folder: Path) -> dict[str, JsonValue]:

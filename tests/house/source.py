@@ -29,6 +29,7 @@ ROOMS = (
     "problems",
     "synthesis",
     "benchmarks",
+    "judges",
     "metrics",
     "reporting",
     "sampling",
