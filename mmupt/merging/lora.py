@@ -3,14 +3,14 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from mmupt.errors import UserError
-from mmupt.merging.weights import Weights
+from mmupt.merging.weights import Weights, chunks
 
 PREFIX = "base_model.model."
 _PART = re.compile(r"(.+)\.lora_([AB])(?:\.default)?\.weight")
@@ -41,6 +41,17 @@ class Folded:
         weight = self._base.read(name)
         return weight.float() + self._adapter.delta(name) if name in self._adapter.targets else weight
 
+    def parts(self, name: str) -> Iterator[torch.Tensor]:
+        """The change is made whole, as peft makes it; the weight under it is never held whole."""
+        if name not in self._adapter.targets:
+            yield from chunks(self._base, name)
+            return
+        delta = self._adapter.delta(name).view(-1)
+        start = 0
+        for chunk in chunks(self._base, name):
+            yield chunk.float() + delta[start : start + len(chunk)]
+            start += len(chunk)
+
 
 @dataclass(frozen=True)
 class Adapter:
@@ -53,7 +64,8 @@ class Adapter:
 
     def delta(self, name: str) -> torch.Tensor:
         keys = self.targets[name]
-        return (self.weights.read(keys["B"]).float() @ self.weights.read(keys["A"]).float()) * self.scale
+        product = self.weights.read(keys["B"]).float() @ self.weights.read(keys["A"]).float()
+        return product.mul_(self.scale)
 
 
 def adapter(weights: Weights, config: Path, memory_names: Mapping[str, str]) -> Adapter:

@@ -43,7 +43,7 @@ def _fill(scratch: Path, request: Request) -> dict[str, JsonValue]:
     dtype: torch.dtype = getattr(torch, origin.dtype)
     with console.progress(sum(tensor.size(dtype) for tensor in tensors), "bytes merged") as progress:
         shards = write_shards(weights, tensors, dtype, scratch, request.shard_bytes, progress.advance)
-    check_files(scratch, shards, tensors)
+    check_files(scratch, shards, tensors, dtype)
     parameters = sum(math.prod(tensor.shape) for tensor in tensors)
     write_atomic(scratch / "README.md", card(origin, [(shard.name, shard.sha256) for shard in shards], parameters))
     record: dict[str, JsonValue] = {

@@ -1,9 +1,13 @@
-"""`Weights` -> safetensors files, one tensor in memory at a time; each byte is a function of the weights alone."""
+"""`Weights` -> safetensors files, some megabytes in memory at a time; each byte is a function of the weights alone.
+
+A file's header is known from the plan, so it is written first, and the file is hashed while it is written.
+"""
 
 import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +15,9 @@ import torch
 
 from mmupt.disk import write_atomic
 from mmupt.errors import UserError
-from mmupt.merging.weights import Weights
+from mmupt.merging.weights import DTYPES, Weights, chunks
 
-_CODES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
+_CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,12 @@ def _write(
     weights: Weights, tensors: Sequence[Tensor], dtype: torch.dtype, path: Path, advance: Callable[[int], None]
 ) -> Shard:
     digest, total = hashlib.sha256(), 0
-    with path.open("wb") as file:
+    with path.open("wb") as file, ThreadPoolExecutor(1) as other_core:
         for block in _blocks(weights, tensors, dtype, advance):
+            hashed = other_core.submit(digest.update, block)
             file.write(block)
-            digest.update(block)
             total += len(block)
+            hashed.result()
     return Shard(path.name, digest.hexdigest(), total)
 
 
@@ -94,11 +99,13 @@ def _blocks(
     header += b" " * (-len(header) % 8)
     yield len(header).to_bytes(8, "little") + header
     for tensor in tensors:
-        value = weights.read(tensor.key).to(dtype).contiguous()
-        if not torch.isfinite(value).all():
-            raise UserError(f"{tensor.key} holds NaN or infinity", fix="merge an earlier step, or a wider --set dtype")
-        yield value.reshape(-1).view(torch.uint8).numpy().data
-        advance(tensor.size(dtype))
+        for chunk in chunks(weights, tensor.key):
+            value = chunk.to(dtype)
+            if not torch.isfinite(torch.stack(torch.aminmax(value))).all():  # NaN is smallest and largest at once
+                fix = "merge an earlier step, or a wider --dtype"
+                raise UserError(f"{tensor.key} holds NaN or infinity", fix=fix)
+            yield value.view(torch.uint8).numpy().data
+            advance(len(value) * dtype.itemsize)
 
 
 def _header(tensors: Sequence[Tensor], dtype: torch.dtype) -> Mapping[str, object]:

@@ -1,6 +1,9 @@
 """The checks before and after writing: the weights are the model class's, and the files hold what was planned."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -8,7 +11,9 @@ import torch
 from mmupt.errors import UserError
 from mmupt.merging.architecture import Architecture
 from mmupt.merging.shards import Shard, Tensor
-from mmupt.merging.weights import Safetensors, Weights
+from mmupt.merging.weights import Safetensors, Weights, equal
+
+_DISK = "check the disk, then merge again"
 
 
 def plan(weights: Weights, model: Architecture, where: str) -> list[Tensor]:
@@ -18,20 +23,32 @@ def plan(weights: Weights, model: Architecture, where: str) -> list[Tensor]:
         if weights.shapes[name] != shape:
             raise UserError(f"{name} has shape {weights.shapes[name]}, and {model.name} wants {shape}", where=where)
     for alias, kept in model.tied.items():
-        if alias in weights.shapes and not _equal(weights.read(alias), weights.read(kept)):
+        if alias in weights.shapes and not equal(weights, alias, kept):
             raise UserError(f"{alias} and {kept} differ, though the config ties them", where=where)
     tensors = [Tensor(name, model.saved_names[name], shape) for name, shape in model.shapes.items()]
     return sorted(tensors, key=lambda tensor: tensor.saved)
 
 
-def check_files(folder: Path, shards: Sequence[Shard], tensors: Sequence[Tensor]) -> None:
-    """Open what was written as any reader would: every tensor once, with its shape, and no byte short."""
-    found: Mapping[str, tuple[int, ...]] = Safetensors([folder / shard.name for shard in shards]).shapes
-    if dict(found) != {tensor.saved: tensor.shape for tensor in tensors}:
-        raise UserError("the written files do not hold the planned weights", where=str(folder), fix="check the disk")
-    for shard in shards:
-        if (folder / shard.name).stat().st_size != shard.bytes:
-            raise UserError(f"{shard.name} is shorter than what was written", where=str(folder), fix="check the disk")
+def check_files(folder: Path, shards: Sequence[Shard], tensors: Sequence[Tensor], dtype: torch.dtype) -> None:
+    """Read what was written as any reader would: every tensor once, its shape and type, and every byte of the file."""
+    found = Safetensors([folder / shard.name for shard in shards])
+    types = {piece.dtype for pieces in found.pieces.values() for piece in pieces}
+    if found.shapes != {tensor.saved: tensor.shape for tensor in tensors} or types != {dtype}:
+        raise UserError("the written files do not hold the planned weights", where=str(folder), fix=_DISK)
+    for shard, digest in zip(shards, hashes([folder / shard.name for shard in shards]), strict=True):
+        if digest != shard.sha256:
+            raise UserError(f"{shard.name} does not hold what was written", where=str(folder), fix=_DISK)
+
+
+def hashes(files: Sequence[Path]) -> list[str]:
+    """SHA-256 of each file, several files at a time."""
+    with ThreadPoolExecutor(min(len(files), os.cpu_count() or 1, 8)) as cores:
+        return list(cores.map(_hash, files))
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _same_names(weights: Weights, model: Architecture, where: str) -> None:
@@ -41,8 +58,3 @@ def _same_names(weights: Weights, model: Architecture, where: str) -> None:
     extra = [name for name in weights.shapes if name not in model.shapes and name not in model.tied]
     if extra:
         raise UserError(f"{len(extra)} weights are none of {model.name}'s, such as {extra[0]}", where=where)
-
-
-def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
-    # NaN is told later, by the weight that holds it.
-    return torch.equal(a.nan_to_num(), b.nan_to_num())

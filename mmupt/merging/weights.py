@@ -1,15 +1,33 @@
-"""Weights that are read one at a time: what every kind of checkpoint is opened as."""
+"""Weights that are read one at a time: what every kind of checkpoint is opened as.
 
+`read` gives a whole tensor, `chunks` the same elements in their flat order, some megabytes at a time. A kind that can
+do better than reading the whole tensor first says so by having `parts`.
+"""
+
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from safetensors import SafetensorError, safe_open
 
 from mmupt.errors import UserError
+from mmupt.merging.stored import Stored
+
+CHUNK = 1 << 22
+"""Elements that are handled at a time: 16 MB of fp32."""
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "BF16": torch.bfloat16,
+    "F16": torch.float16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+}
+"""Types of weights, by their names in safetensors."""
 
 
 class Weights(Protocol):
@@ -21,36 +39,74 @@ class Weights(Protocol):
     def read(self, name: str) -> torch.Tensor: ...
 
 
+@runtime_checkable
+class InParts(Weights, Protocol):
+    """Weights that can be had without the whole tensor in memory."""
+
+    def parts(self, name: str) -> Iterator[torch.Tensor]:
+        """Flat tensors; one behind the other they are the elements of the whole."""
+        ...
+
+
+def chunks(weights: Weights, name: str, size: int = CHUNK) -> Iterator[torch.Tensor]:
+    """All elements of one tensor in flat pieces of `size`, the last one shorter."""
+    held: list[torch.Tensor] = []
+    room, found, wanted = size, 0, math.prod(weights.shapes[name])
+    parts = weights.parts(name) if isinstance(weights, InParts) else iter([weights.read(name).reshape(-1)])
+    for part in parts:
+        start, found = 0, found + len(part)
+        while start < len(part):
+            taken = part[start : start + room]
+            held.append(taken)
+            start, room = start + len(taken), room - len(taken)
+            if room == 0:
+                yield _one(held)
+                held, room = [], size
+    if held:
+        yield _one(held)
+    if found != wanted:
+        raise UserError(f"{name} has {found} elements in the checkpoint, and its shape needs {wanted}")
+
+
+def equal(weights: Weights, a: str, b: str) -> bool:
+    """Whether two tensors hold the same numbers; NaN is told later, by the weight that holds it."""
+    if weights.shapes[a] != weights.shapes[b]:
+        return False
+    pairs = zip(chunks(weights, a), chunks(weights, b), strict=True)
+    return all(torch.equal(left, right) or torch.equal(left.nan_to_num(), right.nan_to_num()) for left, right in pairs)
+
+
 @dataclass(frozen=True)
 class Pieces:
-    """Tensors that lie in flat pieces, in order; padding behind the last element is cut off."""
+    """Tensors that lie in files in flat pieces, in order; padding behind the last element is cut off."""
 
     shapes: Mapping[str, tuple[int, ...]]
-    pieces: Mapping[str, Sequence[torch.Tensor]]
+    pieces: Mapping[str, Sequence[Stored]]
 
     def read(self, name: str) -> torch.Tensor:
-        shape = self.shapes[name]
-        flat = [piece.reshape(-1) for piece in self.pieces[name]]
-        whole = flat[0] if len(flat) == 1 else torch.cat(flat)
-        return whole[: math.prod(shape)].view(shape)
+        return _one(list(chunks(self, name))).view(self.shapes[name])
+
+    def parts(self, name: str) -> Iterator[torch.Tensor]:
+        left = math.prod(self.shapes[name])
+        for piece in map(Stored.flat, self.pieces[name]):
+            stop = min(piece.numel, left)
+            left -= stop
+            for start in range(0, stop, CHUNK):
+                yield piece.part(start, min(start + CHUNK, stop)).read()
 
 
-class Safetensors:
+class Safetensors(Pieces):
     """The tensors of one or more safetensors files."""
 
     def __init__(self, files: Sequence[Path]) -> None:
-        self._file_of: dict[str, Path] = {}
-        self.shapes: dict[str, tuple[int, ...]] = {}
+        found: dict[str, Stored] = {}
         for path in files:
-            for name, shape in _header(path).items():
-                if name in self._file_of:
-                    raise UserError(f"{name} is also in {self._file_of[name].name}", where=str(path))
-                self._file_of[name], self.shapes[name] = path, shape
-
-    def read(self, name: str) -> torch.Tensor:
-        with safe_open(self._file_of[name], framework="pt") as file:
-            tensor: torch.Tensor = file.get_tensor(name)
-        return tensor
+            for name, stored in _header(path).items():
+                if name in found:
+                    raise UserError(f"{name} is also in {found[name].path.name}", where=str(path))
+                found[name] = stored
+        shapes = {name: stored.shape for name, stored in found.items()}
+        super().__init__(shapes, {name: [stored] for name, stored in found.items()})
 
 
 class Renamed:
@@ -64,10 +120,30 @@ class Renamed:
     def read(self, name: str) -> torch.Tensor:
         return self._weights.read(self._old[name])
 
+    def parts(self, name: str) -> Iterator[torch.Tensor]:
+        return chunks(self._weights, self._old[name])
 
-def _header(path: Path) -> dict[str, tuple[int, ...]]:
+
+def _one(flat: Sequence[torch.Tensor]) -> torch.Tensor:
+    return flat[0] if len(flat) == 1 else torch.cat(list(flat))
+
+
+def _header(path: Path) -> dict[str, Stored]:
     try:
-        with safe_open(path, framework="pt") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+        with safe_open(path, framework="pt"):  # checks that header and size fit together
+            pass
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(size))
+    except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"cannot be read: {error}", where=str(path), fix="the file is damaged or truncated") from error
+    header.pop("__metadata__", None)
+    return {name: _stored(path, 8 + size, name, entry) for name, entry in header.items()}
+
+
+def _stored(path: Path, base: int, name: str, entry: Mapping[str, Any]) -> Stored:
+    if entry["dtype"] not in DTYPES:
+        raise UserError(f"{name} is of type {entry['dtype']}, which merge does not read", where=str(path))
+    shape = tuple(entry["shape"])
+    stride = tuple(math.prod(shape[at + 1 :]) for at in range(len(shape)))
+    return Stored(path, base + entry["data_offsets"][0], DTYPES[entry["dtype"]], shape, stride)

@@ -8,35 +8,42 @@ another world size, or of another run in one folder.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 from mmupt.errors import UserError
-from mmupt.merging.weights import Pieces
+from mmupt.merging.stored import Stored
+from mmupt.merging.weights import Pieces, Weights, chunks
 from mmupt.merging.zero_files import ModelStates, Partition, Shapes, model_states, partition
 
-Sliced = dict[str, Sequence[torch.Tensor]]
+Sliced = dict[str, Sequence[Stored]]
 _MIXED = "files of different steps or runs lie in one folder; merge another step"
 
 
-def open_zero(model_files: Sequence[Path], optim_files: Sequence[Path]) -> Pieces:
+def open_zero(model_files: Sequence[Path], optim_files: Sequence[Path]) -> Weights:
     """The weights of one checkpoint: the trained ones from the fp32 partitions where there are any."""
     models = [model_states(path) for path in model_files]
     first = models[0]
     if not optim_files:
-        return Pieces(_shapes_of(first.module), {name: [value] for name, value in first.module.items()})
+        return _module(first)
     partitions = [partition(path) for path in optim_files]
     _belong_together(models, partitions)
     if partitions[0].stage == 3:
         shapes, pieces = {**_joined(first), **first.frozen}, {**_stage_3(first, partitions), **_fragments(models)}
     else:
         trained = _stage_2(first, partitions)
-        _module_agrees(Pieces(_joined(first), trained), first.module, partitions[0].path.parent)
-        shapes = {**_shapes_of(first.module), **_joined(first)}
-        pieces = {**{name: [value] for name, value in first.module.items()}, **trained}
-    return _with_shared(shapes, pieces, first)
+        module = _module(first)
+        shapes, pieces = {**module.shapes, **_joined(first)}, {**module.pieces, **trained}
+    whole = _with_shared(shapes, pieces, first)
+    if partitions[0].stage == 3:
+        return whole
+    return _Agreeing(whole, _module(first), _joined(first), partitions[0].path.parent)
+
+
+def _module(model: ModelStates) -> Pieces:
+    return Pieces(_shapes_of(model.module), {name: [value] for name, value in model.module.items()})
 
 
 def _belong_together(models: Sequence[ModelStates], partitions: Sequence[Partition]) -> None:
@@ -70,7 +77,7 @@ def _stage_2(model: ModelStates, partitions: Sequence[Partition]) -> Sliced:
             pieces[name] = _slices(flats, offset, offset + math.prod(shape))
             offset += math.prod(shape) + gap
         # Every rank's partition is rounded up, to an even count at least.
-        _consumed(offset, sum(map(len, flats)), 2 * ranks * ranks, partitions[0].path)
+        _consumed(offset, sum(flat.numel for flat in flats), 2 * ranks * ranks, partitions[0].path)
     return pieces
 
 
@@ -82,18 +89,18 @@ def _stage_3(model: ModelStates, partitions: Sequence[Partition]) -> Sliced:
         pieces[name] = [piece for rank in partitions for piece in _slices(rank.flats, offset, offset + share)]
         offset += share
     for rank in partitions:
-        _consumed(offset, sum(map(len, rank.flats)), 0, rank.path)
+        _consumed(offset, sum(flat.numel for flat in rank.flats), 0, rank.path)
     return pieces
 
 
-def _slices(flats: Sequence[torch.Tensor], start: int, stop: int) -> list[torch.Tensor]:
+def _slices(flats: Sequence[Stored], start: int, stop: int) -> list[Stored]:
     """Elements start..stop of the concatenation of `flats`, without making it."""
     slices, base = [], 0
     for flat in flats:
-        first, last = max(start - base, 0), min(stop - base, len(flat))
+        first, last = max(start - base, 0), min(stop - base, flat.numel)
         if first < last:
-            slices.append(flat[first:last])
-        base += len(flat)
+            slices.append(flat.part(first, last))
+        base += flat.numel
     return slices
 
 
@@ -110,18 +117,37 @@ def _fragments(models: Sequence[ModelStates]) -> Sliced:
     return {name: [model.fragments[name] for model in models] for name in models[0].frozen}
 
 
-def _module_agrees(trained: Pieces, module: Mapping[str, torch.Tensor], folder: Path) -> None:
-    """The module's weights are the fp32 ones, rounded: where they are not, the two come from different steps."""
-    for name in trained.shapes:
-        if name in module and not torch.equal(trained.read(name).to(module[name].dtype), module[name]):
-            told = f"{name} is not the same in the model states and in the optimizer states"
-            raise UserError(told, where=str(folder), fix=_MIXED)
+class _Agreeing:
+    """Checks while it reads: the module's weights are the fp32 ones, rounded. Else the two are of different steps."""
+
+    def __init__(self, weights: Pieces, module: Pieces, trained: Collection[str], folder: Path) -> None:
+        self._weights, self._module, self._folder = weights, module, folder
+        self._checked = frozenset(trained) & frozenset(module.shapes)
+        self.shapes = weights.shapes
+
+    def read(self, name: str) -> torch.Tensor:
+        return torch.cat(list(self.parts(name))).view(self.shapes[name])
+
+    def parts(self, name: str) -> Iterator[torch.Tensor]:
+        if name not in self._checked:
+            yield from chunks(self._weights, name)
+            return
+        if self._module.shapes[name] != self.shapes[name]:
+            raise self._differs(name)
+        for chunk, rounded in zip(chunks(self._weights, name), chunks(self._module, name), strict=True):
+            if not torch.equal(chunk.to(rounded.dtype), rounded):
+                raise self._differs(name)
+            yield chunk
+
+    def _differs(self, name: str) -> UserError:
+        told = f"{name} is not the same in the model states and in the optimizer states"
+        return UserError(told, where=str(self._folder), fix=_MIXED)
 
 
 def _with_shared(shapes: Shapes, pieces: Sliced, model: ModelStates) -> Pieces:
     for name in model.buffers:
         if name in model.module:
-            shapes[name], pieces[name] = tuple(model.module[name].shape), [model.module[name]]
+            shapes[name], pieces[name] = model.module[name].shape, [model.module[name]]
     for alias, kept in model.shared.items():
         if kept in pieces:
             shapes[alias], pieces[alias] = shapes[kept], pieces[kept]
@@ -132,5 +158,5 @@ def _joined(model: ModelStates) -> Shapes:
     return {name: shape for group in model.groups for name, shape in group.items()}
 
 
-def _shapes_of(tensors: Mapping[str, torch.Tensor]) -> Shapes:
-    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+def _shapes_of(tensors: Mapping[str, Stored]) -> Shapes:
+    return {name: tensor.shape for name, tensor in tensors.items()}

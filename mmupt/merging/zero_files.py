@@ -8,7 +8,9 @@ from typing import cast
 import torch
 
 from mmupt.errors import UserError
-from mmupt.merging.torch_files import Inert, entry, load
+from mmupt.merging.stored import Stored
+from mmupt.merging.torch_files import entry, load
+from mmupt.merging.unpickle import Inert
 
 Shapes = dict[str, tuple[int, ...]]
 _FP32 = {2: "single_partition_of_fp32_groups", 3: "fp32_flat_groups"}
@@ -19,12 +21,12 @@ class ModelStates:
     """A `*_model_states.pt` file."""
 
     path: Path
-    module: Mapping[str, torch.Tensor]
+    module: Mapping[str, Stored]
     """The module's own weights; under ZeRO-3 they are empty."""
     groups: tuple[Shapes, ...]
     """Trained parameters by optimiser group, in the order in which they lie in the flat vectors."""
     frozen: Shapes
-    fragments: Mapping[str, torch.Tensor]
+    fragments: Mapping[str, Stored]
     """Frozen parameters: whole under ZeRO-1/2, one rank's share under ZeRO-3."""
     buffers: tuple[str, ...]
     shared: Mapping[str, str]
@@ -41,7 +43,7 @@ class Partition:
     stage: int
     """2 (also for ZeRO-1, whose files are the same) or 3."""
     world: object
-    flats: tuple[torch.Tensor, ...]
+    flats: tuple[Stored, ...]
     """One flat vector for each optimiser group (ZeRO-1/2) or sub-group (ZeRO-3)."""
     gaps: tuple[tuple[int, ...], ...] | None
     """Elements skipped behind each parameter of each group; None when there are none."""
@@ -52,16 +54,14 @@ class Partition:
 def model_states(path: Path) -> ModelStates:
     """Read one file; without ZeRO most of its entries are None."""
     content = load(path)
-    module = {
-        name: value for name, value in entry(content, "module", dict, path).items() if isinstance(value, torch.Tensor)
-    }
-    fragments = cast(dict[str, torch.Tensor], content.get("frozen_param_fragments") or {})
-    groups = cast(list[dict[str, torch.Size]], content.get("param_shapes") or [])
+    module = {name: value for name, value in entry(content, "module", dict, path).items() if isinstance(value, Stored)}
+    fragments = cast(dict[str, Stored], content.get("frozen_param_fragments") or {})
+    groups = cast(list[dict[str, tuple[int, ...]]], content.get("param_shapes") or [])
     return ModelStates(
         path=path,
         module=module,
         groups=tuple(_shapes(group) for group in groups),
-        frozen=_shapes(cast(dict[str, torch.Size], content.get("frozen_param_shapes") or {})),
+        frozen=_shapes(cast(dict[str, tuple[int, ...]], content.get("frozen_param_shapes") or {})),
         fragments=fragments,
         buffers=tuple(cast(list[str], content.get("buffer_names") or [])),
         shared=cast(dict[str, str], content.get("shared_params") or {}),
@@ -75,7 +75,7 @@ def partition(path: Path) -> Partition:
     content = entry(load(path), "optimizer_state_dict", dict, path)
     stage = _stage(content, path)
     flats = entry(content, _FP32[stage], list, path)
-    if not all(isinstance(flat, torch.Tensor) and flat.dtype == torch.float32 for flat in flats):
+    if not all(isinstance(flat, Stored) and flat.dtype == torch.float32 for flat in flats):
         raise UserError(f"its {_FP32[stage]} are not fp32 tensors", where=str(path))
     count = content.get("partition_count")
     gaps = content.get("param_alignment_paddings")
@@ -83,7 +83,7 @@ def partition(path: Path) -> Partition:
         path=path,
         stage=stage,
         world=max(count) if isinstance(count, list) and count else count,
-        flats=tuple(flat.detach().reshape(-1) for flat in flats),
+        flats=tuple(flat.flat() for flat in flats),
         gaps=tuple(tuple(map(int, group)) for group in gaps) if isinstance(gaps, list) else None,
         steps=_steps(content),
     )
@@ -98,7 +98,7 @@ def _stage(content: Mapping[str, object], path: Path) -> int:
     return 3 if number == 3 else 2
 
 
-def _shapes(group: Mapping[str, torch.Size]) -> Shapes:
+def _shapes(group: Mapping[str, tuple[int, ...]]) -> Shapes:
     return {name: tuple(shape) for name, shape in group.items()}
 
 
@@ -107,4 +107,5 @@ def _steps(content: Mapping[str, object]) -> tuple[float, ...]:
     state = outer.get("state") if isinstance(outer, dict) else None
     rows = state.values() if isinstance(state, dict) else ()
     found = [row["step"] for row in rows if isinstance(row, dict) and "step" in row]
-    return tuple(float(step) for step in found if isinstance(step, int | float | torch.Tensor))
+    counts = (step.read().item() if isinstance(step, Stored) else step for step in found)
+    return tuple(float(count) for count in counts if isinstance(count, int | float))

@@ -1,0 +1,71 @@
+"""A tensor that still lies in a file: where its bytes are, and how they are read when it is its turn."""
+
+import math
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mmupt.errors import UserError
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Numbers of one type in a file, in a strided layout."""
+
+    path: Path
+    start: int
+    """Byte of the first element."""
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    @property
+    def numel(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def span(self) -> int:
+        """Bytes from the first element to behind the last one."""
+        reach = sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True))
+        return (reach + 1) * self.dtype.itemsize if self.numel else 0
+
+    def flat(self) -> "Stored":
+        """The same elements as one row; only a contiguous tensor is one."""
+        if self.numel and not _contiguous(self.shape, self.stride):
+            raise UserError(f"a tensor of shape {self.shape} does not lie in one piece", where=str(self.path))
+        return Stored(self.path, self.start, self.dtype, (self.numel,), (1,))
+
+    def part(self, first: int, last: int) -> "Stored":
+        """Elements first..last of a row."""
+        return Stored(self.path, self.start + first * self.dtype.itemsize, self.dtype, (last - first,), (1,))
+
+    def read(self) -> torch.Tensor:
+        """The tensor, mapped from the file; copied only where its first byte is not aligned. Gone with its last use."""
+        if not self.numel:
+            return torch.empty(self.shape, dtype=self.dtype)
+        page = self.start - self.start % mmap.ALLOCATIONGRANULARITY
+        try:
+            with self.path.open("rb") as file:
+                # A private mapping may be written to, as torch wants it, and never reaches the file.
+                bytes_ = mmap.mmap(file.fileno(), self.start - page + self.span, offset=page, access=mmap.ACCESS_COPY)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"cannot be read: {error}", where=str(self.path), fix="the file is damaged or truncated"
+            ) from error
+        elements, offset = self.span // self.dtype.itemsize, self.start - page
+        if offset % self.dtype.itemsize:
+            row = torch.frombuffer(bytearray(bytes_[offset:]), dtype=self.dtype, count=elements)
+        else:
+            row = torch.frombuffer(bytes_, dtype=self.dtype, count=elements, offset=offset)
+        return row.as_strided(self.shape, self.stride)
+
+
+def _contiguous(shape: tuple[int, ...], stride: tuple[int, ...]) -> bool:
+    expected = 1
+    for size, step in zip(reversed(shape), reversed(stride), strict=True):
+        if size != 1 and step != expected:
+            return False
+        expected *= size
+    return True
