@@ -12,11 +12,11 @@ from itertools import count
 from mmupt.reporting.blocks import Asked, Facet, Responses, Said
 
 _VERDICTS = {
-    "correct": "correct",
-    "wrong": "wrong",
-    "abstained": "abstained",
-    "cut": "truncated",
-    "disputed": "second opinion differs",
+    "is-correct": "correct",
+    "is-wrong": "wrong",
+    "is-abstained": "abstained",
+    "is-cut": "truncated",
+    "is-disputed": "second opinion differs",
 }
 """Class of a response -> what its filter is called."""
 
@@ -77,7 +77,7 @@ def _rules(kinds: Sequence[str], groups: Sequence[tuple[Facet, Sequence[int]]]) 
 
 def _marks(said: Said) -> list[str]:
     """Classes of a response."""
-    return [said.verdict, *(["cut"] if said.cut else []), *(["disputed"] if said.disputed else [])]
+    return [f"is-{said.verdict}", *(["is-cut"] if said.cut else []), *(["is-disputed"] if said.disputed else [])]
 
 
 def _card(card: Asked) -> str:

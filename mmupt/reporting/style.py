@@ -54,9 +54,9 @@ border-bottom:1px solid var(--line);font-size:.9rem;content-visibility:auto;cont
 .ask img{max-width:100%;max-height:20rem;border-radius:.35rem;background:#fff;display:block;margin-bottom:.5rem}
 .ask .id{color:var(--soft);font-size:.75rem;overflow-wrap:anywhere}
 .ask summary{color:var(--ink);overflow-wrap:anywhere}
-.said.correct b{color:var(--right)}
-.said.wrong b{color:var(--wrong)}
-.said.abstained b{color:var(--soft)}
+.said.is-correct b{color:var(--right)}
+.said.is-wrong b{color:var(--wrong)}
+.said.is-abstained b{color:var(--soft)}
 .ask .who{margin-top:0}
 footer{margin-top:3rem;color:var(--soft);font-size:.85rem}
 """

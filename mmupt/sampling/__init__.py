@@ -10,10 +10,10 @@ import os
 from mmupt import registry
 from mmupt.config.sampling import RolloutConfig
 from mmupt.errors import UserError
-from mmupt.sampling.protocol import Sampler, SamplingParams
+from mmupt.sampling.protocol import Sampler, SamplingParams, Streaming
 from mmupt.suggest import way_out
 
-__all__ = ["Sampler", "SamplingParams", "engines", "open", "open_configured"]
+__all__ = ["Sampler", "SamplingParams", "Streaming", "engines", "open", "open_configured"]
 
 # torch reads it when it is first imported, which no module does before this one: its C++ parts print by themselves.
 os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")

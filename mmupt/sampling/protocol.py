@@ -9,9 +9,9 @@ ruled out.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mmupt.errors import UserError
 from mmupt.types import Prompt, Rollout
@@ -62,6 +62,17 @@ class Sampler(Protocol):
 
     def close(self) -> None:
         """Give back memory and processes; the sampler is not used again."""
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A sampler that need not be asked in chunks: what it gives for one prompt does not depend on the others, but for
+    rounding."""
+
+    def stream(
+        self, prompts: Sequence[Prompt], params: SamplingParams, problem_seeds: Sequence[int] | None = None
+    ) -> Iterator[tuple[int, list[Rollout]]]:
+        """The groups of `sample`, each with the position of its prompt, as they are finished."""
 
 
 def derive_seed(*parts: object) -> int:

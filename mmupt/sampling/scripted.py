@@ -7,7 +7,7 @@ word; there are no log-probs, because there is no model.
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +15,8 @@ from mmupt.sampling.protocol import SamplingParams, group_seeds
 from mmupt.sampling.script import Rule, Script, read_script
 from mmupt.types import Prompt, Rollout
 
+AT_ONCE = 8
+"""Groups that are under way together in a stream."""
 WORD = re.compile(r"\s*\S+")
 
 
@@ -29,10 +31,17 @@ class ScriptedSampler:
     ) -> list[list[Rollout]]:
         """See `Sampler.sample`."""
         seeds = group_seeds(prompts, params, problem_seeds)
-        return [
-            [self._rollout(prompt, index, seed + index, params) for index in range(params.n)]
-            for prompt, seed in zip(prompts, seeds, strict=True)
-        ]
+        return [self._group(prompt, seed, params) for prompt, seed in zip(prompts, seeds, strict=True)]
+
+    def stream(
+        self, prompts: Sequence[Prompt], params: SamplingParams, problem_seeds: Sequence[int] | None = None
+    ) -> Iterator[tuple[int, list[Rollout]]]:
+        """See `Streaming.stream`. Of every few groups the short ones are finished first, as in a real engine."""
+        seeds = group_seeds(prompts, params, problem_seeds)
+        for start in range(0, len(prompts), AT_ONCE):
+            places = range(start, min(start + AT_ONCE, len(prompts)))
+            groups = [(place, self._group(prompts[place], seeds[place], params)) for place in places]
+            yield from sorted(groups, key=lambda each: max(len(rollout.token_ids) for rollout in each[1]))
 
     def close(self) -> None:
         """Nothing is held."""
@@ -42,6 +51,9 @@ class ScriptedSampler:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _group(self, prompt: Prompt, seed: int, params: SamplingParams) -> list[Rollout]:
+        return [self._rollout(prompt, index, seed + index, params) for index in range(params.n)]
 
     def _rollout(self, prompt: Prompt, index: int, seed: int, params: SamplingParams) -> Rollout:
         asked = prompt_text(prompt)

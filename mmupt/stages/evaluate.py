@@ -6,12 +6,12 @@
     results.json       the scores
     report.md, .html   the same to look at: scores, breakdowns, and the responses, which can be filtered
 
-With several benchmarks each has a folder of its own, named after it. Chunks are sampled, judged and put on disk one
-at a time; a resumed run drops a partial chunk and goes on, and ends with the same bytes.
+With several benchmarks each has a folder of its own, named after it. Responses are judged and put on disk as they come
+(`generating`); a run that was killed goes on, and ends with the same bytes.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -23,15 +23,14 @@ from mmupt.errors import UserError
 from mmupt.journal import encoded
 from mmupt.judges.batch import judge_all
 from mmupt.judges.contract import first_of
-from mmupt.prompts import answer_prompt
 from mmupt.rundir import JsonlLog, RunDir
-from mmupt.sampling import Sampler, SamplingParams, open_configured
-from mmupt.stages import chunks, results, second
+from mmupt.stages import results, second
 from mmupt.stages.asked import Plan, planned
+from mmupt.stages.generating import sample_all
 from mmupt.stages.provenance import check_model, model_provenance
 from mmupt.stages.report import report_evaluation
 from mmupt.stages.rescoring import question_row, replanned
-from mmupt.stages.responses import Response, of_rollout, sample_row
+from mmupt.stages.responses import Response, sample_row
 from mmupt.types import JsonValue, Problem
 
 
@@ -59,7 +58,7 @@ def _all(config: EvaluateConfig, plans: Sequence[Plan], asks: bool) -> dict[str,
     for plan in plans:
         if plan.given is not None:
             _judge(config, plan, plan.given)
-    _sample_all(config, [plan for plan in plans if plan.given is None])
+    sample_all(config, [plan for plan in plans if plan.given is None])
     made: dict[str, JsonValue] = model_provenance(config.model, config.rollout.engine) if asks else {}
     judge = judges.second_of(config.judge)
     if judge is not None:
@@ -102,43 +101,6 @@ def _judge(config: EvaluateConfig, plan: Plan, given: Sequence[Sequence[Response
             progress.advance(len(portion), plan.name)
     plan.folder.mkdir(parents=True, exist_ok=True)
     write_atomic(plan.folder / "samples.jsonl", encoded(rows))
-
-
-def _sample_all(config: EvaluateConfig, plans: Sequence[Plan]) -> None:
-    """What is still missing, with one sampler for all; a run that lacks nothing starts none."""
-    missing = [(plan, log, chunk) for plan in plans for log, chunk in _missing(config, plan)]
-    if not missing:
-        return
-    total = sum(len(plan.asked) for plan in plans)
-    left = sum(len(chunk) for _, _, chunk in missing)
-    with (
-        closing(open_configured(config.rollout, config.model)) as sampler,
-        console.progress(total, "evaluate", done=total - left) as progress,
-    ):
-        for plan, log, chunk in missing:
-            log.append(_rows(config, sampler, plan.name, chunk))
-            progress.advance(len(chunk), plan.name)
-
-
-def _missing(config: EvaluateConfig, plan: Plan) -> Iterator[tuple[JsonlLog, Sequence[Problem]]]:
-    log = JsonlLog(plan.folder / "samples.jsonl")
-    planned = chunks.split(plan.asked, config.chunk_size)
-    done = chunks.whole(log, [len(chunk) * config.samples for chunk in planned])
-    return ((log, chunk) for chunk in planned[done:])
-
-
-def _rows(
-    config: EvaluateConfig, sampler: Sampler, benchmark: str, chunk: Sequence[Problem]
-) -> list[dict[str, JsonValue]]:
-    rollout = config.rollout
-    params = SamplingParams(config.samples, rollout.temperature, rollout.top_p, rollout.max_tokens, config.seed)
-    groups = sampler.sample([answer_prompt(problem, system=config.system) for problem in chunk], params)
-    verdict, label = judges.verdict_of(config.judge, benchmark), judges.label(first_of(config.judge))
-    pairs = [(problem, of_rollout(each)) for problem, group in zip(chunk, groups, strict=True) for each in group]
-    return [
-        sample_row(problem, response, verdict(problem, response.text, response.truncated), label)
-        for problem, response in pairs
-    ]
 
 
 def _score(config: EvaluateConfig, plan: Plan, made: dict[str, JsonValue]) -> dict[str, JsonValue]:
