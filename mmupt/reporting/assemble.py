@@ -35,12 +35,13 @@ def report_of(title: str, runs: Sequence[Run], evaluations: Sequence[Scored]) ->
     return Report(title, tuple(blocks))
 
 
-def report_of_two(before: Scored, after: Scored) -> Report:
-    """What changed between two evaluations."""
-    questions = evaluated_questions([before, after])
-    cards = [] if questions is None else [questions]
-    blocks = [*comparison_blocks(before, after), *cards, *provenance_blocks([before.run, after.run], [before, after])]
-    return Report(f"{before.label} and {after.label}", tuple(blocks))
+def report_of_two(pairs: Sequence[tuple[Scored, Scored]]) -> Report:
+    """What changed between two runs, in each benchmark that both evaluated."""
+    before, after = pairs[0]
+    evaluations = [one for pair in pairs for one in pair]
+    blocks = [block for pair in pairs for block in comparison_blocks(*pair)]
+    blocks += provenance_blocks([before.run, after.run], evaluations)
+    return Report(f"{before.run.label} and {after.run.label}", tuple(blocks))
 
 
 def write(report: Report, folder: Path, name: str = "report") -> list[Path]:

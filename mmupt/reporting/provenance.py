@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from mmupt.reporting.blocks import Block, Heading, Paragraph, Table
 from mmupt.reporting.runs import Run, Scored, mapping
 
+PROVENANCE = Heading("Provenance")
+
 
 def provenance_blocks(runs: Sequence[Run], evaluations: Sequence[Scored]) -> list[Block]:
     """One row a run, one row an evaluated model."""
@@ -20,4 +22,4 @@ def provenance_blocks(runs: Sequence[Run], evaluations: Sequence[Scored]) -> lis
         models.append((each.label, *shown))
     columns = ("evaluation", "model", "engine", "sha256 of the model", "sha256 of the questions")
     tables: list[Block] = [Table("Models and questions", columns, tuple(models))] if models else []
-    return [Heading("Provenance"), Paragraph(f"Code: {code}"), digests, *tables]
+    return [PROVENANCE, Paragraph(f"Code: {code}"), digests, *tables]

@@ -24,7 +24,7 @@ def evaluated_questions(evaluations: Sequence[Scored]) -> Questions | None:
     known = of_benchmark(hottest)
     asked = {str(row["id"]): row for row in hottest.questions}
     common = [id for id in asked if all(id in each.samples_of for each in shown)]
-    cards = [_evaluated(id, asked[id], known.get(id), shown) for id in _spread(common, asked)]
+    cards = [evaluated_question(id, asked[id], _pictures(known.get(id)), shown) for id in _spread(common, asked)]
     return Questions(f"Twelve questions and their answers at {hottest.heat}", tuple(cards))
 
 
@@ -56,11 +56,16 @@ def _mark(id: str) -> str:
     return sha256(id.encode()).hexdigest()
 
 
-def _evaluated(id: str, asked: Row, problem: Problem | None, shown: Sequence[Scored]) -> Question:
+def evaluated_question(id: str, asked: Row, pictures: tuple[bytes, ...], shown: Sequence[Scored]) -> Question:
+    """One question as these evaluations answered it."""
     choices = tuple(map(str, asked["choices"])) if isinstance(asked["choices"], list) else ()
     answers = tuple(_answers(each.label, each.samples_of[id], choices) for each in shown)
     text = question_text(str(asked["question"]), choices)
-    return Question(id, thumbnails(problem) if problem else (), text, _text(asked["gold"]), "", answers)
+    return Question(id, pictures, text, _text(asked["gold"]), "", answers)
+
+
+def _pictures(problem: Problem | None) -> tuple[bytes, ...]:
+    return thumbnails(problem) if problem else ()
 
 
 def _answers(label: str, samples: Sequence[Row], choices: Sequence[str]) -> Answers:
@@ -90,7 +95,7 @@ def _trained(id: str, group: Sequence[Row], problem: Problem | None) -> Question
     answers = Answers("answers", _sorted(tallies, sum(row["answer"] is None for row in group)), str(group[0]["text"]))
     text = question_text(problem.question, problem.choices) if problem else ""
     note = f"step {group[0]['step']}, vote: {'nobody wins' if label is None else label}"
-    return Question(id, thumbnails(problem) if problem else (), text, None, note, (answers,))
+    return Question(id, _pictures(problem), text, None, note, (answers,))
 
 
 def _sorted(tallies: Sequence[Tally], silent: int) -> tuple[Tally, ...]:

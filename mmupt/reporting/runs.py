@@ -79,6 +79,10 @@ class Scored:
         """Verdicts on the responses to one problem."""
         return [row["verdict"] == "correct" for row in self.samples_of[id]]
 
+    def share(self, id: str) -> float:
+        """Share of right responses to one problem."""
+        return sum(self.correct(id)) / len(self.samples_of[id])
+
 
 def open_run(folder: Path, label: str, *, finished: bool = True) -> Run:
     """A run, finished unless the stage that is about to finish it asks; anything else is a UserError."""

@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 
 from mmupt import console
 from mmupt.errors import UserError
 from mmupt.reporting.assemble import report_of, report_of_two, write
+from mmupt.reporting.blocks import Heading, Paragraph, Report, Table
 from mmupt.reporting.evaluation import evaluation_report
+from mmupt.reporting.provenance import PROVENANCE
 from mmupt.reporting.runs import Run, Scored, open_run, scored
 from mmupt.reporting.scores import score_table
 from mmupt.types import JsonValue, Problem
 
 PIPELINE = "pipeline.json"
+_ROWS, _WIDE = 20, 60
+"""Rows of a table and characters of a cell that the console shows."""
 
 
 def report(run: Path, other: Path | None = None) -> dict[str, JsonValue]:
@@ -59,18 +64,33 @@ def report_pipeline(folder: Path) -> dict[str, JsonValue]:
 
 
 def _compare(run: Path, other: Path) -> dict[str, JsonValue]:
-    before, after = (_only(folder) for folder in (run, other))
-    files = write(report_of_two(before, after), other, "comparison")
-    console.say(files[1].read_text(encoding="utf-8"))
+    before, after = (_evaluations(folder) for folder in (run, other))
+    pairs = [(before[name], after[name]) for name in before if name in after]
+    if not pairs:
+        what = f"evaluates {', '.join(after)}, and {run} {', '.join(before)}"
+        raise UserError(what, where=str(other), fix="name two runs with a benchmark in common")
+    compared = report_of_two(pairs)
+    files = write(compared, other, "comparison")
+    _say(compared)
     return _told(files)
 
 
-def _only(folder: Path) -> Scored:
+def _evaluations(folder: Path) -> dict[str, Scored]:
+    """Benchmark -> its evaluation in this run."""
     found = scored(open_run(folder, folder.resolve().name), base=False)
-    if len(found) != 1:
-        fix = "name a run of mmupt eval with one benchmark"
-        raise UserError(f"holds {len(found)} evaluations", where=str(folder), fix=fix)
-    return found[0]
+    if not found:
+        raise UserError("holds no evaluation", where=str(folder), fix="name a run of mmupt eval")
+    return {str(each.results["benchmark"]): each for each in found}
+
+
+def _say(compared: Report) -> None:
+    """The comparison in short; the files have all of it."""
+    for block in takewhile(lambda block: block != PROVENANCE, compared.blocks):
+        if isinstance(block, Heading | Paragraph):
+            console.say(block.text)
+        elif isinstance(block, Table):
+            rows = [[" ".join(str(cell).split())[:_WIDE] for cell in row] for row in block.rows[:_ROWS]]
+            console.table(block.caption, block.columns, rows)
 
 
 def _told(files: list[Path]) -> dict[str, JsonValue]:

@@ -1,7 +1,10 @@
 """Reports of scripted runs: right numbers, escaped text, no other file needed, the same bytes again."""
 
+import base64
+import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from mmupt.config.synthesize import SynthesizeConfig
 from mmupt.errors import UserError
 from mmupt.problems import load
 from mmupt.problems.tiny import data_dir
+from mmupt.reporting import responses
 from mmupt.reporting.blocks import Line, Plot, Report, Table
 from mmupt.reporting.markdown import markdown, plain
 from mmupt.reporting.page import html
@@ -25,6 +29,7 @@ N = 20
 
 def evaluated(folder: Path, name: str, answers: dict[str, str], samples: int = 1) -> Path:
     """An evaluation of N questions by a script that gives these answers; "" is the answer to all others."""
+    folder.mkdir(exist_ok=True)
     script = folder / f"{name}.jsonl"
     rows = [{"match": match, "completions": [said] * samples} for match, said in answers.items()]
     script.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -49,10 +54,47 @@ def test_two_evaluations_are_compared_by_the_question(tmp_path: Path, capsys: py
     assert "accuracy changes by +25.0" in text and "5 questions are answered better, 0 worse" in text
     assert all(plain(id) in text for id in better)
     told = json.loads((after / "comparison.json").read_text())
-    flips = next(block for block in told["blocks"] if block.get("caption") == "Flips")
-    assert [row[0] for row in flips["rows"]] == sorted(better)
-    assert flips["rows"][0][2:] == ["0.0", "100.0", "(none)", known[sorted(better)[0]]]
+    blocks = {block.get("caption"): block for block in told["blocks"]}
+    assert [row[0] for row in blocks["Better: 5"]["rows"]] == sorted(better) and blocks["Worse: 0"]["rows"] == []
+    assert blocks["Better: 5"]["rows"][0][2:] == ["0.0", "100.0", "(none)", known[sorted(better)[0]]]
     assert "+25.0" in capsys.readouterr().out
+    cards = blocks["Better"]["cards"]
+    assert {card["id"] for card in cards} == set(better)
+    said_of = {card["id"]: [answers["example"] for answers in card["answers"]] for card in cards}
+    assert said_of == {id: ["nothing in a box", said[id]] for id in better}
+
+
+def test_flips_of_both_directions_are_told_apart(tmp_path: Path):
+    first = evaluated(tmp_path, "first", {"": "nothing"})
+    known = golds(first)
+    ids = list(known)
+    right = {id: f"\\boxed{{{known[id]}}}" for id in ids}
+    before = evaluated(tmp_path, "before", {**{id: right[id] for id in ids[:3]}, "": "nothing"})
+    after = evaluated(tmp_path, "after", {**{id: right[id] for id in ids[2:4]}, "": "nothing"})
+    report(before, after)
+    text = (after / "comparison.md").read_text()
+    assert "accuracy changes by -5.0" in text and "1 questions are answered better, 2 worse" in text
+    told = json.loads((after / "comparison.json").read_text())
+    tables = {block["caption"]: block["rows"] for block in told["blocks"] if block["kind"] == "table"}
+    assert [row[0] for row in tables["Better: 1"]] == [ids[3]]
+    assert [row[0] for row in tables["Worse: 2"]] == sorted(ids[:2])
+
+
+def test_a_comparison_warns_of_what_else_has_changed(tmp_path: Path):
+    before = evaluated(tmp_path, "before", {"": "\\boxed{7}"})
+    after = evaluated(tmp_path, "after", {"": "\\boxed{7}"}, samples=2)
+    report(before, after)
+    assert "The protocols differ in samples." in (after / "comparison.md").read_text()
+
+
+def test_runs_of_several_benchmarks_are_compared_by_benchmark(tmp_path: Path):
+    runs = [evaluated(tmp_path / name, "inner", {"": said}) for name, said in {"a": "\\boxed{7}", "b": "no"}.items()]
+    for run in runs:  # as `--bench tiny,other` lays it out
+        shutil.copytree(run, run / "tiny", ignore=shutil.ignore_patterns("tiny"))
+        for file in ("results.json", "samples.jsonl", "questions.jsonl"):
+            (run / file).unlink()
+    report(runs[0], runs[1])
+    assert "Comparison: tiny" in (runs[1] / "comparison.md").read_text()
 
 
 def test_what_a_model_says_is_escaped(tmp_path: Path):
@@ -147,3 +189,53 @@ def test_seeds_of_one_row_are_pooled_and_shown_one_by_one(tmp_path: Path):
         ("vote, seed 0", "20.0", "+20.0"),
         ("vote, seed 1", "40.0", "+40.0"),
     ]
+
+
+def page_rules(run: Path) -> tuple[str, set[str]]:
+    page = (run / "report.html").read_text()
+    return page, set(re.findall(r"#([vg]\d*-?[a-z-]*\d*):checked~\.list", page))
+
+
+def test_the_page_of_an_evaluation_filters_by_verdict_and_group_without_a_script(tmp_path: Path):
+    first = evaluated(tmp_path, "first", {"": "nothing"})
+    id, gold = next(iter(golds(first).items()))
+    run = evaluated(tmp_path, "run", {id: f"\\boxed{{{gold}}}", "": "\\boxed{nonsense}"}, samples=2)
+    page, rules = page_rules(run)
+    assert {"v-is-correct", "v-is-wrong"} <= rules and "v-is-abstained" not in rules and "<script" not in page
+    cards = re.findall(r'<div class="ask ([^"]*)">', page)
+    assert len(cards) == N and sum("is-correct" in card.split() for card in cards) == 1
+    assert page.count('<details class="said is-correct"') == 2 and page.count('<details class="said is-wrong"') == 38
+    groups = {name for card in cards for name in card.split() if re.fullmatch(r"g\d+", name)}
+    assert groups <= rules and len(groups) == len(re.findall(r'<label for="g\d+">', page)) > 12
+    assert 'for="v-is-wrong">wrong (38)<' in page and "skill" in page
+
+
+def test_a_page_stays_small_and_shows_what_failed_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(responses, "MOST", 8)
+    first = evaluated(tmp_path, "first", {"": "nothing"})
+    known = golds(first)
+    wrong = list(known)[3:6]
+    said = dict.fromkeys(wrong, "\\boxed{nonsense}" + " x" * 9000)
+    right = {id: f"\\boxed{{{gold}}}" for id, gold in known.items() if id not in wrong}
+    settings = {"model": str(tmp_path / "s.jsonl"), "limit": N, "out": str(tmp_path / "run")}
+    rows = [{"match": id, "completions": [text]} for id, text in {**said, **right}.items()]
+    (tmp_path / "s.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    evaluate(parse(EvaluateConfig, {**settings, "rollout": {"engine": "scripted", "max_tokens": 10_000}}))
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "Responses to 8 of 20 questions" in page and page.count('class="ask ') == 8
+    assert all(f'<div class="id">{id}</div>' in page for id in wrong)
+    assert "characters left out" in page and max(map(len, re.findall("[ x]+", page))) < 6_001
+
+
+def test_a_large_picture_is_shown_small(tmp_path: Path):
+    from PIL import Image
+
+    Image.effect_noise((1600, 1200), 90).convert("RGB").save(tmp_path / "noise.png")
+    row = {"id": "a", "question": "What is it?", "answer": "7", "image": "noise.png", "family": "noise"}
+    (tmp_path / "bench.jsonl").write_text(json.dumps(row) + "\n")
+    settings = {"model": "rule", "data": str(tmp_path / "bench.jsonl"), "out": str(tmp_path / "run")}
+    evaluate(parse(EvaluateConfig, {**settings, "rollout": {"engine": "scripted", "max_tokens": 64}}))
+    page = (tmp_path / "run" / "report.html").read_text()
+    (kind, data) = re.findall(r'src="data:image/(\w+);base64,([^"]*)"', page)[0]
+    picture = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert max(picture.size) == 384 and kind == "jpeg" and len(data) < 120_000
