@@ -28,7 +28,7 @@ _verdict: Verdict | None = None
 def judge_all(judge: str, benchmark: str, items: Sequence[Item]) -> Iterator[list[Grade]]:
     """The verdicts in order, portion by portion."""
     portions = [list(items[start : start + PORTION]) for start in range(0, len(items), PORTION)]
-    workers = min(WORKERS, len(os.sched_getaffinity(0)))
+    workers = min(WORKERS, processors())
     if len(items) <= FEW or workers == 1:
         verdict = verdict_of(judge, benchmark)
         yield from ([verdict(*item) for item in portion] for portion in portions)
@@ -38,6 +38,11 @@ def judge_all(judge: str, benchmark: str, items: Sequence[Item]) -> Iterator[lis
         yield from pool.map(_judged, map(_light, portions))
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def processors() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def _light(portion: Sequence[Item]) -> list[Item]:

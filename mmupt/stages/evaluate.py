@@ -80,7 +80,7 @@ def _refuse_changed(run: RunDir, plans: Sequence[Plan]) -> None:
     """A finished run does not speak for data or responses that have changed since."""
     for plan in plans:
         told = json.loads((plan.folder / "results.json").read_bytes())["provenance"]
-        for key, what in {"data_sha256": "data have", "responses_sha256": "responses have"}.items():
+        for key, what in {"responses_sha256": "responses have", "data_sha256": "data have"}.items():
             if told.get(key) != plan.provenance.get(key):
                 fix = "give another --out, or delete this folder"
                 raise UserError(f"the {what} changed since they were scored here", where=str(run.path), fix=fix)
