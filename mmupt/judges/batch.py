@@ -25,11 +25,14 @@ WORKERS = 8
 _verdict: Verdict | None = None
 
 
-def judge_all(judge: str, benchmark: str, items: Sequence[Item]) -> Iterator[list[Grade]]:
-    """The verdicts in order, portion by portion."""
+def judge_all(
+    judge: str, benchmark: str, items: Sequence[Item], *, workers: int | None = None
+) -> Iterator[list[Grade]]:
+    """The verdicts in order, portion by portion; without `workers` as many processes as pay."""
     portions = [list(items[start : start + PORTION]) for start in range(0, len(items), PORTION)]
-    workers = min(WORKERS, processors())
-    if len(items) <= FEW or workers == 1:
+    if workers is None:
+        workers = 1 if len(items) <= FEW else min(WORKERS, len(os.sched_getaffinity(0)))
+    if workers == 1:
         verdict = verdict_of(judge, benchmark)
         yield from ([verdict(*item) for item in portion] for portion in portions)
         return
@@ -38,11 +41,6 @@ def judge_all(judge: str, benchmark: str, items: Sequence[Item]) -> Iterator[lis
         yield from pool.map(_judged, map(_light, portions))
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def processors() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def _light(portion: Sequence[Item]) -> list[Item]:

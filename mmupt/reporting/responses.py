@@ -17,11 +17,11 @@ HEAD, TAIL = 2_000, 4_000
 """Characters of a long response that are shown, from its beginning and from its end."""
 
 
-def response_cards(one: Scored, known: Mapping[str, Problem] | None = None) -> Responses:
+def response_cards(one: Scored, known: Mapping[str, Problem] | None = None, *, most: int = MOST) -> Responses:
     """One card a question, with all its responses; without `known` the pictures come from where the problems did."""
     asked = {str(row["id"]): row for row in one.questions}
     ids = [id for id in asked if id in one.samples_of]
-    shown = _chosen(ids, one)
+    shown = _chosen(ids, one, most)
     facets = tuple(_facets(one, [asked[id] for id in shown]))
     places = {
         (facet.name, value): at
@@ -43,9 +43,9 @@ def response_cards(one: Scored, known: Mapping[str, Problem] | None = None) -> R
     return Responses(caption, facets, cards)
 
 
-def _chosen(ids: Sequence[str], one: Scored) -> list[str]:
+def _chosen(ids: Sequence[str], one: Scored, most: int) -> list[str]:
     """The questions that fit on the page, in their own order: the same ones for the same verdicts."""
-    places = max(1, MOST // max(len(one.samples_of[id]) for id in ids))
+    places = max(1, most // max(len(one.samples_of[id]) for id in ids))
     if len(ids) <= places:
         return list(ids)
     spread = sorted(ids, key=lambda id: sha256(id.encode()).hexdigest())

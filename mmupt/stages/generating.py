@@ -19,7 +19,7 @@ from mmupt.rundir import JsonlLog
 from mmupt.sampling import Sampler, SamplingParams, Streaming, open_configured
 from mmupt.stages import chunks
 from mmupt.stages.asked import Plan
-from mmupt.stages.responses import Row, of_rollout, sample_row
+from mmupt.stages.responses import of_rollout, sample_row
 from mmupt.types import JsonValue, Problem, Rollout
 
 Item = tuple[Plan, Problem]
@@ -125,10 +125,8 @@ def _keep_only(plan: Plan, ids: set[str]) -> None:
 def _settle(plan: Plan) -> None:
     """Put the rows into the order of the problems."""
     log = _log(plan)
-    rows_of: dict[str, list[Row]] = {}
     rows = log.read()
-    for row in rows:
-        rows_of.setdefault(str(row["id"]), []).append(row)
-    ordered = [row for problem in plan.asked for row in rows_of[problem.id]]
+    place_of = {problem.id: place for place, problem in enumerate(plan.asked)}
+    ordered = sorted(rows, key=lambda row: (place_of[str(row["id"])], row["index"]))
     if ordered != rows:
         write_atomic(log.path, encoded(ordered))

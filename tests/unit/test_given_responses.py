@@ -1,6 +1,7 @@
 """Responses that exist already: a file of them, or a run's, scored without a model."""
 
 import json
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from mmupt.config import parse
 from mmupt.config.evaluate import EvaluateConfig
 from mmupt.errors import UserError
+from mmupt.judges.batch import judge_all
+from mmupt.problems import load
 from mmupt.stages.evaluate import evaluate
 from tests.house.command import mmupt
 
@@ -218,14 +221,9 @@ def test_a_finished_run_does_not_speak_for_a_file_that_has_changed(tmp_path: Pat
         QUESTIONS[0]["answer"] = "2"
 
 
-def test_many_responses_are_judged_by_several_processes_as_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from mmupt.judges import batch
-    from mmupt.problems import load
-
+def test_many_responses_are_judged_by_several_processes_as_by_one():
     problems = load("tiny:test", answers=True).problems[:120]
     items = [(each, f"So \\boxed{{{each.answer if at % 3 else at}}}", at % 7 == 0) for at, each in enumerate(problems)]
-    alone = [grade for portion in batch.judge_all("boxed", "tiny", items) for grade in portion]
-    monkeypatch.setattr(batch, "FEW", 0)
-    monkeypatch.setattr(batch, "processors", lambda: 2)
-    together = [grade for portion in batch.judge_all("boxed", "tiny", items) for grade in portion]
+    alone = list(chain.from_iterable(judge_all("boxed", "tiny", items)))
+    together = list(chain.from_iterable(judge_all("boxed", "tiny", items, workers=2)))
     assert together == alone and {grade.correct for grade in alone} == {True, False}

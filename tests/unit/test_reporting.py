@@ -15,10 +15,12 @@ from mmupt.config.synthesize import SynthesizeConfig
 from mmupt.errors import UserError
 from mmupt.problems import load
 from mmupt.problems.tiny import data_dir
-from mmupt.reporting import responses
 from mmupt.reporting.blocks import Line, Plot, Report, Table
+from mmupt.reporting.browser import browser
 from mmupt.reporting.markdown import markdown, plain
 from mmupt.reporting.page import html
+from mmupt.reporting.responses import response_cards
+from mmupt.reporting.runs import open_run, scored
 from mmupt.stages.evaluate import evaluate
 from mmupt.stages.report import report
 from mmupt.stages.synthesize import synthesize
@@ -210,8 +212,7 @@ def test_the_page_of_an_evaluation_filters_by_verdict_and_group_without_a_script
     assert 'for="v-is-wrong">wrong (38)<' in page and "skill" in page
 
 
-def test_a_page_stays_small_and_shows_what_failed_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(responses, "MOST", 8)
+def test_a_page_stays_small_and_shows_what_failed_first(tmp_path: Path):
     first = evaluated(tmp_path, "first", {"": "nothing"})
     known = golds(first)
     wrong = list(known)[3:6]
@@ -221,7 +222,8 @@ def test_a_page_stays_small_and_shows_what_failed_first(tmp_path: Path, monkeypa
     rows = [{"match": id, "completions": [text]} for id, text in {**said, **right}.items()]
     (tmp_path / "s.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     evaluate(parse(EvaluateConfig, {**settings, "rollout": {"engine": "scripted", "max_tokens": 10_000}}))
-    page = (tmp_path / "run" / "report.html").read_text()
+    (one,) = scored(open_run(tmp_path / "run", "run"), base=False)
+    page = browser(response_cards(one, most=8))
     assert "Responses to 8 of 20 questions" in page and page.count('class="ask ') == 8
     assert all(f'<div class="id">{id}</div>' in page for id in wrong)
     assert "characters left out" in page and max(map(len, re.findall("[ x]+", page))) < 6_001
