@@ -3,7 +3,7 @@
 `correct_P_G[p][g]` is the verdict on sample g of problem p. The problem is the unit of chance: with several samples
 each, a problem counts once, by its mean, and the interval is Student's t over problems (clustered, so it does not
 shrink by sampling the same questions more often). One yes-or-no verdict a problem has Wilson's interval, which is
-honest near 0 and 1.
+honest near 0 and 1; so have several samples that are all wrong, or all right, of which Student's would be a point.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,8 +35,8 @@ class Estimate:
 def accuracy(correct_P_G: Sequence[Sequence[bool]]) -> Estimate:
     """Single-sample accuracy: the mean over problems of the share of right samples."""
     means_P = [sum(correct_G) / len(correct_G) for correct_G in correct_P_G]
-    if all(len(correct_G) == 1 for correct_G in correct_P_G):
-        return wilson(sum(correct_G[0] for correct_G in correct_P_G), len(means_P))
+    if all(len(correct_G) == 1 for correct_G in correct_P_G) or set(means_P) in ({0.0}, {1.0}):
+        return wilson(round(sum(means_P)), len(means_P))
     return _clipped(over_problems(means_P))
 
 

@@ -114,7 +114,7 @@ def _with_responses(config: EvaluateConfig, plan: Plan, file: Path, known: Seque
     ids = {problem.id for problem in known}
     stray = next((response for response in given if response.problem_id not in ids), None)
     if stray is not None:
-        refuse_unknown([stray.problem_id], known, stray.where)
+        refuse_unknown([stray.problem_id], known, f"{stray.where} (benchmark {plan.name})")
     there, groups = answered(given, plan.asked, str(file))
     with disk_errors(file):
         digest = hashlib.sha256(file.read_bytes()).hexdigest()

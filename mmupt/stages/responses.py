@@ -2,6 +2,7 @@
 
 A file of responses is JSON lines with `id` and `response`, and where there are any `index` (of several responses to one
 problem), `finish_reason` ("length": cut off) and `tokens`; other keys are passed over, so a run's samples.jsonl is one.
+A number is taken as its text, and null as an empty response.
 """
 
 import json
@@ -101,8 +102,10 @@ def _response(line: bytes, where: str) -> Response:
         raise UserError(
             "the row has no id" if id is None else "the id is neither text nor a whole number", where=where, fix=_FORM
         )
-    if not isinstance(text, str):
-        what = f"problem {str(id)!r} has no response" if text is None else f"the response to {str(id)!r} is no text"
+    if "response" not in row or isinstance(text, bool) or not isinstance(text, str | int | float | None):
+        what = (
+            f"the response to {str(id)!r} is no text" if "response" in row else f"problem {str(id)!r} has no response"
+        )
         raise UserError(what, where=where, fix='write "" for an empty one, or leave the row out')
     index, reason, tokens = row.get("index", 0), row.get("finish_reason"), row.get("tokens")
     if isinstance(index, bool) or not isinstance(index, int) or index < 0:
@@ -111,4 +114,5 @@ def _response(line: bytes, where: str) -> Response:
         )
     if not (reason is None or isinstance(reason, str)):
         raise UserError("finish_reason is no text", where=where, fix='write "stop" or "length", or leave it out')
-    return Response(str(id), text, index, reason, tokens if type(tokens) is int else None, where)
+    said = "" if text is None else str(text)
+    return Response(str(id), said, index, reason, tokens if type(tokens) is int else None, where)

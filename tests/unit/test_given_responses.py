@@ -135,11 +135,16 @@ def test_odd_texts_are_kept_and_judged(tmp_path: Path):
     assert "<script>alert" not in (tmp_path / "run" / "report.html").read_text()
 
 
+def test_a_number_is_its_text_and_null_an_empty_response(tmp_path: Path):
+    scored(tmp_path, [{"id": "1", "response": 2}, {"id": "3", "response": 2.5}, {"id": "2", "response": None}])
+    assert [row["response"] for row in samples(tmp_path / "run")] == ["2", "", "2.5"]
+
+
 BAD: list[tuple[bytes, str]] = [
     (b'{"id": "1", "response": "2"}\n{"id": "1", "response": "3"}\n', r"line 2: a second response to problem '1'"),
     (
         b'{"id": "1", "response": "2"}\n{"id": "5", "response": "3"}\n',
-        r"line 2: no problem has the id '5'; its ids look",
+        r"line 2 .benchmark tiny.: no problem has the id '5'; its ids look",
     ),
     (b'{"id": "4/2steps1", "response": "2"}\n', r"did you mean '4/2steps_1'\?"),
     (b'{"id": "1", "response": "2"}\n\n{"id": "2"\n', r"line 3: not valid JSON"),
@@ -148,7 +153,8 @@ BAD: list[tuple[bytes, str]] = [
     (b'{"id": 1.5, "response": "2"}\n', r"line 1: the id is neither text nor a whole number"),
     (b'{"id": true, "response": "2"}\n', r"line 1: the id is neither text nor a whole number"),
     (b'{"id": "1"}\n', r"line 1: problem '1' has no response"),
-    (b'{"id": "1", "response": 2}\n', r"line 1: the response to '1' is no text"),
+    (b'{"id": "1", "response": ["2"]}\n', r"line 1: the response to '1' is no text"),
+    (b'{"id": "1", "response": true}\n', r"line 1: the response to '1' is no text"),
     (b'{"id": "1", "response": "2", "index": -1}\n', r"line 1: index is no whole number"),
     (b'{"id": "1", "response": "2", "finish_reason": 1}\n', r"line 1: finish_reason is no text"),
     (b"\xff\xfe\n", r"line 1: not valid JSON"),

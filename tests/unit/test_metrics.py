@@ -91,6 +91,12 @@ def test_students_quantile(freedom, quantile):
     assert student(freedom) == pytest.approx(quantile, abs=2e-3)
 
 
+def test_several_samples_that_are_all_wrong_leave_room_for_doubt():
+    nothing, all_right = accuracy([[False] * 3] * 5), accuracy([[True] * 3] * 5)
+    assert (nothing.mean, nothing.low, nothing.high) == pytest.approx((0, 0, 0.4345), abs=1e-3)
+    assert (all_right.mean, all_right.low, all_right.high) == pytest.approx((1, 0.5655, 1), abs=1e-3)
+
+
 def test_no_problems_have_no_mean():
     with pytest.raises(ValueError, match="no problems"):
         accuracy([])
