@@ -97,22 +97,29 @@ def _response(line: bytes, where: str) -> Response:
         raise UserError(f"not valid JSON ({str(error)[:80]})", where=where, fix=_FORM) from error
     if not isinstance(row, dict):
         raise UserError(f"a JSON {type(row).__name__}, not an object", where=where, fix=_FORM)
-    id, text = row.get("id"), row.get("response")
-    if isinstance(id, bool) or not isinstance(id, str | int):
-        raise UserError(
-            "the row has no id" if id is None else "the id is neither text nor a whole number", where=where, fix=_FORM
-        )
-    if "response" not in row or isinstance(text, bool) or not isinstance(text, str | int | float | None):
-        what = (
-            f"the response to {str(id)!r} is no text" if "response" in row else f"problem {str(id)!r} has no response"
-        )
-        raise UserError(what, where=where, fix='write "" for an empty one, or leave the row out')
+    id, text = _id(row, where), _said(row, where)
     index, reason, tokens = row.get("index", 0), row.get("finish_reason"), row.get("tokens")
     if isinstance(index, bool) or not isinstance(index, int) or index < 0:
-        raise UserError(
-            "index is no whole number from 0", where=where, fix="number the responses to a problem 0, 1, ..."
-        )
-    if not (reason is None or isinstance(reason, str)):
+        fix = "number the responses to a problem 0, 1, ..."
+        raise UserError("index is no whole number from 0", where=where, fix=fix)
+    if not isinstance(reason, str | None):
         raise UserError("finish_reason is no text", where=where, fix='write "stop" or "length", or leave it out')
-    said = "" if text is None else str(text)
-    return Response(str(id), said, index, reason, tokens if type(tokens) is int else None, where)
+    return Response(id, text, index, reason, tokens if type(tokens) is int else None, where)
+
+
+def _id(row: Mapping[str, object], where: str) -> str:
+    id = row.get("id")
+    if isinstance(id, bool) or not isinstance(id, str | int):
+        what = "the row has no id" if id is None else "the id is neither text nor a whole number"
+        raise UserError(what, where=where, fix=_FORM)
+    return str(id)
+
+
+def _said(row: Mapping[str, object], where: str) -> str:
+    fix = 'write "" for an empty one, or leave the row out'
+    if "response" not in row:
+        raise UserError(f"problem {str(row['id'])!r} has no response", where=where, fix=fix)
+    text = row["response"]
+    if isinstance(text, bool) or not isinstance(text, str | int | float | None):
+        raise UserError(f"the response to {str(row['id'])!r} is no text", where=where, fix=fix)
+    return "" if text is None else str(text)
