@@ -16,6 +16,10 @@ def merge(
         ),
     ] = None,
     out: Annotated[str | None, typer.Option(help="Model folder to make.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
+    base: Annotated[str | None, typer.Option(help="Model that the checkpoint was trained from.")] = None,
+    compare: Annotated[str | None, typer.Option(metavar="MODEL", help="Print how far the result is from it.")] = None,
+    push_to_hub: Annotated[str | None, typer.Option(metavar="OWNER/NAME", help="Upload the result to the hub.")] = None,
     sets: Sets = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -24,7 +28,8 @@ def merge(
 
     recipe = checkpoint if checkpoint is not None and checkpoint.suffix == ".toml" else None
     source = str(checkpoint) if checkpoint is not None and recipe is None else None
-    config = resolve(MergeConfig, recipe, {"checkpoint": source, "out": out}, sets)
+    flags = {"checkpoint": source, "out": out, "dtype": dtype, "base": base}
+    config = resolve(MergeConfig, recipe, {**flags, "compare": compare, "push_to_hub": push_to_hub}, sets)
     if dry_run:
         show(config)
         return

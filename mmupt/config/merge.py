@@ -18,6 +18,11 @@ class MergeConfig(Section):
     shard_gb: float = 4.0
     """Largest size of one safetensors file, in 10^9 bytes."""
 
+    compare: str | None = None
+    """A model (folder or hub id) whose weights are compared with the merged ones; for a small one also what it says."""
+    push_to_hub: str | None = None
+    """Repository on the Hugging Face hub (OWNER/NAME) that the folder is pushed to; made private where it is new."""
+
     def __post_init__(self) -> None:
         if self.shard_gb <= 0:
             raise ValueError("shard_gb must be above 0")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 import transformers
-from transformers import AutoConfig, PreTrainedModel
+from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 from transformers.core_model_loading import revert_weight_conversion
 
 from mmupt.errors import UserError
@@ -32,11 +32,7 @@ class Architecture:
 
 def architecture(folder: Path) -> Architecture:
     """What `config.json` in this folder describes. No weight is allocated, no code of the folder is run."""
-    try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        told = (str(error).strip().splitlines() or ["unreadable"])[0]
-        raise UserError(f"config.json cannot be used: {told}", where=str(folder)) from error
+    config = _config(folder)
     names = config.architectures or ["(none)"]
     model_class = getattr(transformers, names[0], None)
     if not (isinstance(model_class, type) and issubclass(model_class, PreTrainedModel)):
@@ -44,6 +40,26 @@ def architecture(folder: Path) -> Architecture:
     with torch.device("meta"):
         model = model_class(config)
     return _described(names[0], model)
+
+
+def same_meaning(folder: Path, other: Path) -> bool:
+    """Whether transformers reads the same model off both config.json files, whatever their layout and dtype."""
+    return _meaning(_config(folder).to_dict()) == _meaning(_config(other).to_dict())
+
+
+def _meaning(config: Mapping[str, object], inner: bool = False) -> dict[str, object]:
+    layout = {"dtype", "torch_dtype", "type", "transformers_version", "_name_or_path"}
+    layout |= {"tie_word_embeddings"} if inner else set()  # the model asks the outer one
+    kept = {key: value for key, value in config.items() if key not in layout}
+    return {key: _meaning(value, True) if isinstance(value, dict) else value for key, value in kept.items()}
+
+
+def _config(folder: Path) -> PretrainedConfig:
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        told = (str(error).strip().splitlines() or ["unreadable"])[0]
+        raise UserError(f"config.json cannot be used: {told}", where=str(folder)) from error
 
 
 def _described(name: str, model: PreTrainedModel) -> Architecture:

@@ -34,5 +34,5 @@ def _fetched(name: str, with_weights: bool) -> Path | None:
         if not with_weights:
             return None
         raise UserError(
-            "the base model cannot be fetched", where=f"model {name}", fix="name a folder with --set base=MODEL"
+            "cannot be fetched", where=f"model {name}", fix="name a folder that is on this machine"
         ) from error

@@ -34,7 +34,7 @@ class Folded:
         if lost := [name for name in adapter.targets if name not in base.shapes]:
             raise UserError(
                 f"the adapter changes {lost[0]}, which the base model does not have",
-                fix="name its base with --set base=MODEL",
+                fix="name its base with --base MODEL",
             )
 
     def read(self, name: str) -> torch.Tensor:

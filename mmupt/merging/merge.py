@@ -15,7 +15,7 @@ import torch
 from mmupt import console
 from mmupt.disk import disk_errors, replace_folder, write_atomic
 from mmupt.errors import UserError
-from mmupt.merging.architecture import architecture
+from mmupt.merging.architecture import architecture, same_meaning
 from mmupt.merging.card import RECORD, card
 from mmupt.merging.open import open_weights
 from mmupt.merging.request import Request
@@ -37,6 +37,8 @@ def _fill(scratch: Path, request: Request) -> dict[str, JsonValue]:
     folder, origin = request.found.folder, request.origin
     copy_side_files(folder, request.base, scratch)
     write_config(request.config, origin.dtype, scratch)
+    if not same_meaning(request.config, scratch):
+        write_config(request.config, origin.dtype, scratch, nested=True)
     model = architecture(scratch)
     weights = open_weights(folder, request.kind, model, request.base)
     tensors = plan(weights, model, str(folder))

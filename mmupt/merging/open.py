@@ -17,9 +17,7 @@ def open_weights(folder: Path, kind: Recognised, model: Architecture, base: Path
         return _named(Safetensors(files), model)
     if kind.kind == "adapter":
         if base is None:
-            raise UserError(
-                "a LoRA adapter needs the model that it adapts", where=str(folder), fix="add --set base=MODEL"
-            )
+            raise UserError("a LoRA adapter needs the model that it adapts", where=str(folder), fix="add --base MODEL")
         weights = _named(Safetensors(sorted(base.glob("model*.safetensors"))), model)
         return _folded(weights, Safetensors(files), folder, model)
     trained = open_zero(files, [folder / name for name in kind.optim_files])

@@ -56,7 +56,7 @@ def request(settings: MergeConfig) -> Request:
     config = config_folder(found.folder, base)
     dtype = config_dtype(config) if settings.dtype == "auto" else settings.dtype
     if dtype not in DTYPES:
-        raise UserError(f"cannot write weights as {dtype}", where=str(config), fix="add --set dtype=bfloat16")
+        raise UserError(f"cannot write weights as {dtype}", where=str(config), fix="add --dtype bfloat16")
     shard_bytes = int(settings.shard_gb * 1e9)
     files = [*kind.model_files, *kind.optim_files]
     origin = provenance(found, kind.label, files, dtype, shard_bytes, name)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmupt.disk import write_atomic
 from mmupt.errors import UserError
+from mmupt.merging.published import published_config, published_files
 
 _COPIED = (
     "generation_config.json",
@@ -31,24 +32,28 @@ def config_folder(checkpoint: Path, base: Path | None) -> Path:
         if folder is not None and (folder / "config.json").is_file():
             return folder
     raise UserError(
-        "holds no config.json", where=str(checkpoint), fix="name the model it was trained from with --set base=MODEL"
+        "holds no config.json", where=str(checkpoint), fix="name the model it was trained from with --base MODEL"
     )
 
 
 def copy_side_files(checkpoint: Path, base: Path | None, out: Path) -> None:
     """Copy what is there, the checkpoint's own files before the base's; what could not be loaded is refused."""
+    files: dict[str, bytes] = {}
     for folder in (folder for folder in (checkpoint, base) if folder is not None):
-        for file in sorted(folder.iterdir()):
-            if (
-                file.is_file()
-                and any(fnmatch(file.name, pattern) for pattern in _COPIED)
-                and not (out / file.name).exists()
-            ):
-                write_atomic(out / file.name, file.read_bytes())
+        own = {
+            file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file() and _wanted(file.name)
+        }
+        files = {**published_files(own), **files}
+    for name, content in files.items():
+        write_atomic(out / name, content)
     for what, names in _NEEDED.items():
         if not any((out / name).is_file() for name in names):
-            fix = "name the model it was trained from with --set base=MODEL"
+            fix = "name the model it was trained from with --base MODEL"
             raise UserError(f"{what} is missing ({' or '.join(names)})", where=str(checkpoint), fix=fix)
+
+
+def _wanted(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in _COPIED)
 
 
 def config_dtype(folder: Path) -> str:
@@ -58,20 +63,18 @@ def config_dtype(folder: Path) -> str:
     return str(value).removeprefix("torch.")
 
 
-def write_config(folder: Path, dtype: str, out: Path) -> None:
-    """config.json with the dtype that the weights now have, at every level that tells one."""
-    config = {**_with_dtype(_read(folder), dtype), "dtype": dtype}
-    write_atomic(out / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
+def write_config(folder: Path, dtype: str, out: Path, *, nested: bool = False) -> None:
+    """config.json with the dtype that the weights now have and no other, in the published layout unless `nested`."""
+    config = _without_dtype(_read(folder))
+    laid_out = config if nested else published_config(config)
+    # transformers before 4.56 knows only the second name.
+    written = {**laid_out, "dtype": dtype, "torch_dtype": dtype}
+    write_atomic(out / "config.json", json.dumps(written, indent=2, sort_keys=True) + "\n")
 
 
-def _with_dtype(config: Mapping[str, object], dtype: str) -> dict[str, object]:
-    changed: dict[str, object] = {}
-    for key, value in config.items():
-        if key == "dtype":
-            changed[key] = dtype
-        elif key != "torch_dtype":
-            changed[key] = _with_dtype(value, dtype) if isinstance(value, dict) else value
-    return changed
+def _without_dtype(config: Mapping[str, object]) -> dict[str, object]:
+    kept = {key: value for key, value in config.items() if key not in _DTYPE_KEYS}
+    return {key: _without_dtype(value) if isinstance(value, dict) else value for key, value in kept.items()}
 
 
 def _read(folder: Path) -> dict[str, object]:
