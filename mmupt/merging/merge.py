@@ -43,7 +43,9 @@ def _fill(scratch: Path, request: Request) -> dict[str, JsonValue]:
     weights = open_weights(folder, request.kind, model, request.base)
     tensors = plan(weights, model, str(folder))
     dtype: torch.dtype = getattr(torch, origin.dtype)
-    with console.progress(sum(tensor.size(dtype) for tensor in tensors), "bytes merged") as progress:
+    size = sum(tensor.size(dtype) for tensor in tensors)
+    _has_room(scratch, size, request.out)
+    with console.progress(size, "bytes merged") as progress:
         shards = write_shards(weights, tensors, dtype, scratch, request.shard_bytes, progress.advance)
     check_files(scratch, shards, tensors, dtype)
     parameters = sum(math.prod(tensor.shape) for tensor in tensors)
@@ -56,6 +58,13 @@ def _fill(scratch: Path, request: Request) -> dict[str, JsonValue]:
     }
     write_atomic(scratch / RECORD, json.dumps(record, indent=1) + "\n")
     return record
+
+
+def _has_room(scratch: Path, size: int, out: Path) -> None:
+    free = shutil.disk_usage(scratch).free
+    if free < size:
+        told = f"the disk has {free / 1e9:.1f} GB left, and the merged model needs {size / 1e9:.1f} GB"
+        raise UserError(told, where=str(out), fix="free some space, or name another folder with --out")
 
 
 @contextmanager

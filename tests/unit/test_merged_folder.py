@@ -18,7 +18,9 @@ from mmupt.merging.compare import compare
 from mmupt.merging.published import published_config, published_files
 from mmupt.problems.tiny import model_dir
 from mmupt.stages.merge import merge
+from tests.house.command import one_line
 from tests.hub_server import serve
+from tests.troubles import without_roots_rights
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +168,11 @@ def test_what_cannot_be_pushed_is_told_in_one_line_before_the_merge(
         done = pushed(tmp_path / "out", repository, **{"HF_ENDPOINT": hub.address, **environment})
     assert done.returncode == 2 and not (tmp_path / "out").exists()
     assert len(done.stderr.splitlines()) == 1 and words in done.stderr, done.stderr
+
+
+def test_a_read_only_folder_is_one_line_and_nothing_is_left(tmp_path: Path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    done = without_roots_rights(["merge", str(model_dir()), "--out", str(closed / "out")])
+    assert done.returncode == 2 and "cannot be written" in one_line(done.stderr)
+    assert list(closed.iterdir()) == []
