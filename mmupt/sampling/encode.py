@@ -61,6 +61,20 @@ def picture(processor: ProcessorMixin, ref: ImageRef) -> Image.Image:
     return decode(ref, min_pixels=limits[0], max_pixels=limits[1])
 
 
+def pictures(processor: ProcessorMixin, prompt: Prompt) -> list[Image.Image]:
+    """The prompt's pictures as `picture` gives them; one that cannot be decoded is a `SampleError` with its prompt."""
+    try:
+        return [picture(processor, ref) for ref in prompt.images]
+    except SampleError as error:
+        raise SampleError(f"{prompt.id}: {error}") from error
+
+
+def cells(processor: ProcessorMixin, image: Image.Image) -> int:
+    """Image tokens of a picture, counted from its size."""
+    patches = processor.image_processor.get_number_of_image_patches(image.height, image.width)
+    return int(patches // processor.image_processor.merge_size**2)
+
+
 def _encode(processor: ProcessorMixin, prompt: Prompt, seen: Pictures) -> Encoded:
     text = chat_text(processor, prompt)
     if not prompt.images:
@@ -69,8 +83,8 @@ def _encode(processor: ProcessorMixin, prompt: Prompt, seen: Pictures) -> Encode
         seen[prompt.images] = _pixels(processor, prompt)
     pixel_values, grid = seen[prompt.images]
     pieces = text.split(processor.image_token)
-    cells = (grid.prod(-1) // processor.image_processor.merge_size**2).tolist()
-    runs = [processor.image_token * cell + piece for cell, piece in zip(cells, pieces[1:], strict=True)]
+    counts = (grid.prod(-1) // processor.image_processor.merge_size**2).tolist()
+    runs = [processor.image_token * count + piece for count, piece in zip(counts, pieces[1:], strict=True)]
     return Encoded(token_ids(processor, "".join([pieces[0], *runs])), pixel_values, grid)
 
 
@@ -80,9 +94,5 @@ def token_ids(processor: ProcessorMixin, text: str) -> tuple[int, ...]:
 
 
 def _pixels(processor: ProcessorMixin, prompt: Prompt) -> tuple[Tensor, Tensor]:
-    try:
-        images = [picture(processor, ref) for ref in prompt.images]
-    except SampleError as error:
-        raise SampleError(f"{prompt.id}: {error}") from error
-    made = processor.image_processor(images=images, return_tensors="pt")
+    made = processor.image_processor(images=pictures(processor, prompt), return_tensors="pt")
     return made["pixel_values"], made["image_grid_thw"]

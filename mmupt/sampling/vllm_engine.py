@@ -1,11 +1,13 @@
 """The sampler around a running vLLM engine. Importing this imports vLLM; `vllm.connect` prepares the environment first.
 
 A prompt is handed over as token ids with one image token for each picture, which vLLM repeats itself; that its prompt
-is as long as the model's own processor makes it is checked for every prompt.
+is as long as the model's own processor would make it is checked for every prompt.
 """
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Self
 
 import torch
@@ -16,12 +18,24 @@ from vllm.distributed import cleanup_dist_env_and_memory
 from mmupt.errors import MmuptError, UserError
 from mmupt.sampling import loading
 from mmupt.sampling.completions import Completion, Rollouts
-from mmupt.sampling.encode import chat_text, encode, picture, token_ids
+from mmupt.sampling.encode import cells, chat_text, pictures, token_ids
 from mmupt.sampling.protocol import SamplingParams, group_seeds
 from mmupt.types import Prompt, Rollout
 
+AHEAD = 2
+"""Completions that a stream hands over, in batches of the engine: while one is under way the next one waits."""
 NEVER = -100.0
 """Added to the logits of image tokens. vLLM accepts nothing lower, and no model's logits are that far apart."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    """One prompt as vLLM takes it."""
+
+    id: str
+    length: int
+    """Tokens, with one for each cell of a picture."""
+    inputs: dict[str, object]
 
 
 class VllmSampler:
@@ -40,17 +54,37 @@ class VllmSampler:
     ) -> list[list[Rollout]]:
         """See `Sampler.sample`. A prompt whose picture cannot be decoded is a `SampleError` that names it."""
         seeds = group_seeds(prompts, params, problem_seeds)
-        lengths = [self._length(prompt) for prompt in prompts]
         # What earlier calls left in the caches would change the batches, and with them the rounding.
         self._engine.reset_prefix_cache()
-        requests = [self._request(prompt) for prompt in prompts]
-        outputs = self._engine.generate(requests, [self._params(seed, params) for seed in seeds], use_tqdm=False)
-        groups = []
-        for prompt, output, length, seed in zip(prompts, outputs, lengths, seeds, strict=True):
-            _same_length(prompt.id, len(output.prompt_token_ids), length)
-            made = [_completion(one.token_ids, one.logprobs) for one in output.outputs]
-            groups.append(self._rollouts.group(prompt.id, length, seed, made * (params.n // len(made))))
-        return groups
+        asked = [self._request(prompt) for prompt in prompts]
+        requests, settings = [each.inputs for each in asked], [self._params(seed, params) for seed in seeds]
+        outputs = self._engine.generate(requests, settings, use_tqdm=False)
+        rows = zip(asked, outputs, seeds, strict=True)
+        return [self._group(request, output, seed, params) for request, output, seed in rows]
+
+    def stream(
+        self, prompts: Sequence[Prompt], params: SamplingParams, problem_seeds: Sequence[int] | None = None
+    ) -> Iterator[tuple[int, list[Rollout]]]:
+        """See `Streaming.stream`. Prompts are encoded as the engine takes them up: few pictures wait in memory."""
+        seeds = group_seeds(prompts, params, problem_seeds)
+        core = self._engine.llm_engine
+        ahead = max(2, AHEAD * core.vllm_config.scheduler_config.max_num_seqs // params.n)
+        waiting, under_way = iter(range(len(prompts))), dict[str, tuple[int, _Request]]()
+        self._engine.reset_prefix_cache()
+        while True:
+            if next_ones := list(islice(waiting, ahead - len(under_way))):
+                requests = [self._request(prompts[position]) for position in next_ones]
+                settings = [self._params(seeds[position], params) for position in next_ones]
+                keys = self._engine.enqueue([request.inputs for request in requests], settings, use_tqdm=False)
+                for key, position, request in zip(keys, next_ones, requests, strict=True):
+                    # The engine adds a random part to the number by which its outputs are known.
+                    under_way[key.partition("-")[0]] = position, replace(request, inputs={})
+            if not under_way:
+                return
+            for output in core.step():
+                if output.finished:
+                    position, request = under_way.pop(output.request_id)
+                    yield position, self._group(request, output, seeds[position], params)
 
     def close(self) -> None:
         """Stop the engine and give back its memory."""
@@ -65,22 +99,25 @@ class VllmSampler:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _length(self, prompt: Prompt) -> int:
-        """Tokens of the prompt, which must leave room for an answer."""
-        length = len(encode(self._processor, prompt).input_ids)
+    def _request(self, prompt: Prompt) -> "_Request":
+        """The prompt as vLLM takes it, which must leave room for an answer."""
+        ids = list(token_ids(self._processor, chat_text(self._processor, prompt)))
+        shown = pictures(self._processor, prompt)
+        length = len(ids) + sum(cells(self._processor, image) - 1 for image in shown)
         longest = self._engine.llm_engine.model_config.max_model_len
         if length >= longest:
             raise UserError(
                 f"{length} tokens, with max_model_len {longest}", where=prompt.id, fix="set max_model_len higher"
             )
-        return length
+        inputs: dict[str, object] = {"prompt_token_ids": ids}
+        return _Request(prompt.id, length, inputs | ({"multi_modal_data": {"image": shown}} if shown else {}))
 
-    def _request(self, prompt: Prompt) -> dict[str, object]:
-        ids = list(token_ids(self._processor, chat_text(self._processor, prompt)))
-        if not prompt.images:
-            return {"prompt_token_ids": ids}
-        pictures = [picture(self._processor, ref) for ref in prompt.images]
-        return {"prompt_token_ids": ids, "multi_modal_data": {"image": pictures}}
+    def _group(
+        self, request: "_Request", output: vllm.RequestOutput, seed: int, params: SamplingParams
+    ) -> list[Rollout]:
+        _same_length(request.id, len(output.prompt_token_ids or ()), request.length)
+        made = [_completion(one.token_ids, one.logprobs) for one in output.outputs]
+        return self._rollouts.group(request.id, request.length, seed, made * (params.n // len(made)))
 
     def _params(self, seed: int, params: SamplingParams) -> vllm.SamplingParams:
         """Completion g of a request is seeded with `seed` + g by vLLM. Greedy requests have one completion."""
@@ -90,7 +127,7 @@ class VllmSampler:
             top_p=params.top_p,
             max_tokens=params.max_tokens,
             seed=seed,
-            logprobs=0,
+            logprobs=0 if params.logprobs else None,
             logit_bias=dict.fromkeys(self._banned, NEVER),
             stop_token_ids=list(self._rollouts.ends),
             detokenize=False,
@@ -110,7 +147,9 @@ def _start(model: str, settings: Mapping[str, object]) -> vllm.LLM:
 
 
 def _completion(tokens: Sequence[int], logprobs: Sequence[Mapping[int, vllm.logprobs.Logprob]] | None) -> Completion:
-    chosen = zip(tokens, logprobs or (), strict=True)
+    if logprobs is None:
+        return Completion(tuple(tokens), ())
+    chosen = zip(tokens, logprobs, strict=True)
     return Completion(tuple(tokens), tuple(step[token].logprob for token, step in chosen))
 
 

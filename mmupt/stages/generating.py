@@ -31,17 +31,20 @@ PAUSE = 0.2
 
 def sample_all(config: EvaluateConfig, plans: Sequence[Plan]) -> None:
     """Whatever is missing, with one sampler for all benchmarks; a run that lacks nothing starts none."""
-    done = {plan.name: _whole(config, plan) for plan in plans}
-    total, left = (sum(len(plan.asked) for plan in plans), sum(_left(plan, done[plan.name]) for plan in plans))
-    if left:
-        with (
-            closing(open_configured(config.rollout, config.model)) as sampler,
-            console.progress(total, "evaluate", done=total - left) as progress,
-        ):
-            for group in _kept(config, _groups(config, sampler, plans, done)):
-                progress.advance(1, group[0].name)
+    if any(_whole(config, plan) < {problem.id for problem in plan.asked} for plan in plans):
+        with closing(open_configured(config.rollout, config.model)) as sampler:
+            ask(config, sampler, plans)
     for plan in plans:
         _settle(plan)
+
+
+def ask(config: EvaluateConfig, sampler: Sampler, plans: Sequence[Plan]) -> None:
+    """Ask the sampler for what is missing; the rows come as it finishes them."""
+    done = {plan.name: _whole(config, plan) for plan in plans}
+    total = sum(len(plan.asked) for plan in plans)
+    with console.progress(total, "evaluate", done=sum(map(len, done.values()))) as progress:
+        for group in _kept(config, _groups(config, sampler, plans, done)):
+            progress.advance(1, group[0].name)
 
 
 def _groups(
@@ -107,10 +110,6 @@ def _whole(config: EvaluateConfig, plan: Plan) -> set[str]:
     for row in _log(plan).read():
         found.setdefault(str(row["id"]), set()).add(row["index"])
     return {id for id, indices in found.items() if len(indices) == config.samples}
-
-
-def _left(plan: Plan, done: set[str]) -> int:
-    return sum(problem.id not in done for problem in plan.asked)
 
 
 def _keep_only(plan: Plan, ids: set[str]) -> None:

@@ -1,7 +1,7 @@
 """vLLM for real, on the CPU, with the embedded model: transformers' text, the same rollouts again, no image tokens."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,6 +32,7 @@ class Said:
     sampled: list[list[Rollout]]
     again: list[list[Rollout]]
     mixed: list[list[Rollout]]
+    streamed: list[tuple[int, list[Rollout]]]
     refused: str
 
 
@@ -46,11 +47,23 @@ def said() -> Iterator[Said]:
             sampled=engine.sample(prompts(12), SAMPLED),
             again=engine.sample(prompts(12), SAMPLED),
             mixed=engine.sample([chat("plain", "What is 3 plus 4?", ()), prompts(1)[0]], SAMPLED),
+            streamed=list(engine.stream(prompts(40), replace(GREEDY, logprobs=False))),
             refused=str(refused.value),
         )
     torch.set_num_threads(threads + 1)
     assert torch.get_num_threads() == threads + 1
     torch.set_num_threads(threads)
+
+
+def test_a_stream_gives_the_same_groups_as_they_are_finished(said: Said):
+    places = [place for place, _ in said.streamed]
+    assert sorted(places) == list(range(40)) and places != sorted(places)
+    streamed = dict(said.streamed)
+    assert [streamed[place][0].text for place in range(40)] == [group[0].text for group in said.greedy]
+    assert [streamed[place][0].prompt_tokens for place in range(40)] == [
+        group[0].prompt_tokens for group in said.greedy
+    ]
+    assert {rollout.logprobs for group in streamed.values() for rollout in group} == {()}
 
 
 def test_greedy_text_is_that_of_transformers(said: Said):
