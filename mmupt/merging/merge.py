@@ -63,7 +63,7 @@ def _fill(scratch: Path, request: Request) -> dict[str, JsonValue]:
 def _has_room(scratch: Path, size: int, out: Path) -> None:
     free = shutil.disk_usage(scratch).free
     if free < size:
-        told = f"the disk has {free / 1e9:.1f} GB left, and the merged model needs {size / 1e9:.1f} GB"
+        told = f"the disk has {free / 1e6:,.0f} MB left, and the merged model needs {size / 1e6:,.0f} MB"
         raise UserError(told, where=str(out), fix="free some space, or name another folder with --out")
 
 
