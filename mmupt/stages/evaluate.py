@@ -50,6 +50,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, JsonValue]:
             run.finish(_all(config, plans, asks))
         for plan in plans:
             results.show(json.loads((plan.folder / "results.json").read_bytes()))
+            console.say(f"{plan.folder / 'report.html'}")
         return run.result()
 
 
