@@ -241,3 +241,17 @@ def test_a_large_picture_is_shown_small(tmp_path: Path):
     (kind, data) = re.findall(r'src="data:image/(\w+);base64,([^"]*)"', page)[0]
     picture = Image.open(io.BytesIO(base64.b64decode(data)))
     assert max(picture.size) == 384 and kind == "jpeg" and len(data) < 120_000
+
+
+def test_what_a_data_set_says_is_escaped_too(tmp_path: Path):
+    bad = "</style><script>alert(1)</script>"
+    rows = [
+        {"id": f"{bad}{n}", "question": bad, "answer": bad, "choices": [bad, "x"], "family": f"{bad}{n}"}
+        for n in (1, 2)
+    ]
+    (tmp_path / "bench.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = {"model": "rule", "data": str(tmp_path / "bench.jsonl"), "out": str(tmp_path / "run")}
+    evaluate(parse(EvaluateConfig, {**settings, "rollout": {"engine": "scripted", "max_tokens": 64}}))
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "<script" not in page and page.count("</style>") == 2 and page.count("&lt;script&gt;") > 8
+    assert "<script" not in (tmp_path / "run" / "report.md").read_text()
