@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmupt.config import canonical
-from mmupt.merging.find import Found
+from mmupt.merging.find import Found, step_number
 from mmupt.sampling.models import HUB_ID
 from mmupt.types import JsonValue
 
@@ -38,7 +38,7 @@ def provenance(found: Found, label: str, files: Sequence[str], dtype: str, limit
     run = found.folder.resolve().parent.parent
     recipe = _recipe(run / "config.json") if state is not None else None
     source = f"{run.name}/{found.folder.name}" if state is not None else found.folder.resolve().name
-    step, model = (state.step, state.model) if state is not None else (None, base)
+    step, model = (state.step, state.model) if state is not None else (step_number(found.folder), base)
     sizes: list[JsonValue] = [[name, (found.folder / name).stat().st_size] for name in files]
     contents = hashlib.sha256(canonical([sizes, label, source, step, model, base, recipe, dtype, limit])).hexdigest()
     return Provenance(label, source, step, _public(model), recipe, dtype, contents)

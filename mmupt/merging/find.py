@@ -1,10 +1,13 @@
 """What the user named -> one checkpoint's folder: a run folder and a checkpoints folder stand for their newest step."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmupt.errors import UserError
 from mmupt.training.checkpoint import State, latest, read_state
+
+_STEP = re.compile(r"(?:global_step_?|checkpoint[-_]|step[-_])(\d+)(?:_universal)?")
 
 
 @dataclass(frozen=True)
@@ -13,7 +16,7 @@ class Found:
 
     folder: Path
     names: tuple[str, ...]
-    """Its files, two levels deep, relative to it, with forward slashes."""
+    """Its files, two levels deep (and those of a universal checkpoint), relative to it, with forward slashes."""
     state: State | None
     """None for a checkpoint that mmupt did not write."""
     chosen: bool
@@ -39,12 +42,24 @@ def _newest(path: Path) -> Path | None:
         if found is None:
             raise UserError("holds no finished checkpoint", where=str(path), fix="let the training save one first")
         return found
-    return latest(path) or _deepspeed_tag(path)
+    return latest(path) or _deepspeed_tag(path) or _numbered(path)
+
+
+def step_number(folder: Path) -> int | None:
+    """The step that a folder's name tells, as other trainers write it: global_step_80, checkpoint-500."""
+    match = _STEP.fullmatch(folder.name)
+    return int(match[1]) if match else None
+
+
+def _numbered(path: Path) -> Path | None:
+    steps = {step_number(child): child for child in path.iterdir() if child.is_dir()}
+    numbers = [number for number in steps if number is not None]
+    return steps[max(numbers)] if numbers else None
 
 
 def _deepspeed_tag(path: Path) -> Path | None:
     """DeepSpeed writes the name of its newest checkpoint into a file called `latest`."""
-    pointer = path / "latest"
+    pointer = next((path / name for name in ("latest", "latest_universal") if (path / name).is_file()), path / "latest")
     tag = pointer.read_text(errors="replace").strip() if pointer.is_file() else ""
     if not tag:
         return None
@@ -56,5 +71,5 @@ def _deepspeed_tag(path: Path) -> Path | None:
 
 
 def _names(folder: Path) -> tuple[str, ...]:
-    files = [file for pattern in ("*", "*/*") for file in folder.glob(pattern) if file.is_file()]
+    files = [file for pattern in ("*", "*/*", "zero/*/fp32.pt") for file in folder.glob(pattern) if file.is_file()]
     return tuple(sorted(file.relative_to(folder).as_posix() for file in files))

@@ -35,7 +35,7 @@ def merge(request: Request) -> dict[str, JsonValue]:
 
 def _fill(scratch: Path, request: Request) -> dict[str, JsonValue]:
     folder, origin = request.found.folder, request.origin
-    copy_side_files(folder, request.base, scratch)
+    copy_side_files(request.side, request.base, scratch)
     write_config(request.config, origin.dtype, scratch)
     if not same_meaning(request.config, scratch):
         write_config(request.config, origin.dtype, scratch, nested=True)

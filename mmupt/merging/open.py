@@ -1,11 +1,15 @@
 """A recognised checkpoint -> its `Weights`, under the names that the model has in memory."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmupt.errors import UserError
 from mmupt.merging import lora
 from mmupt.merging.architecture import Architecture
+from mmupt.merging.distributed import open_distributed
+from mmupt.merging.fsdp import open_fsdp
 from mmupt.merging.recognise import Recognised
+from mmupt.merging.universal import open_universal
 from mmupt.merging.weights import Renamed, Safetensors, Weights
 from mmupt.merging.zero import open_zero
 
@@ -20,10 +24,21 @@ def open_weights(folder: Path, kind: Recognised, model: Architecture, base: Path
             raise UserError("a LoRA adapter needs the model that it adapts", where=str(folder), fix="add --base MODEL")
         weights = _named(Safetensors(sorted(base.glob("model*.safetensors"))), model)
         return _folded(weights, Safetensors(files), folder, model)
-    trained = open_zero(files, [folder / name for name in kind.optim_files])
+    trained = _sharded(folder, kind, files, model)
     if any("lora_" in name for name in trained.shapes):
-        return _folded(Renamed(trained, lora.base_names(trained)), trained, folder, model)
+        settings = folder / kind.part / "lora_adapter"
+        settings = settings if settings.is_dir() else folder
+        return _folded(Renamed(trained, lora.base_names(trained)), trained, settings, model)
     return _named(trained, model)
+
+
+def _sharded(folder: Path, kind: Recognised, files: Sequence[Path], model: Architecture) -> Weights:
+    more = [folder / name for name in kind.optim_files]
+    if kind.kind == "fsdp":
+        return open_fsdp(files)
+    if kind.kind == "distributed":
+        return open_distributed(folder / kind.part, model.memory_names())
+    return open_universal(files, more) if kind.kind == "universal" else open_zero(files, more)
 
 
 def _named(weights: Weights, model: Architecture) -> Weights:

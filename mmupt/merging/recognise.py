@@ -8,10 +8,12 @@ from typing import Literal
 from mmupt.errors import UserError
 from mmupt.training.checkpoint import DEEPSPEED_TAG, State
 
-Kind = Literal["huggingface", "adapter", "deepspeed"]
+Kind = Literal["huggingface", "adapter", "deepspeed", "universal", "fsdp", "distributed"]
 
 _OPTIM = re.compile(r"(?:bf16_)?zero_pp_rank_(\d+)_mp_rank_(\d+)_optim_states\.pt")
 _MODEL = re.compile(r"(?:zero_pp_rank_(\d+)_)?mp_rank_(\d+)_model_states\.pt")
+_FSDP = re.compile(r"(?:(.*)/)?model_world_size_(\d+)_rank_(\d+)\.pt")
+_UNIVERSAL = re.compile(r"zero/[^/]+/fp32\.pt")
 _ADAPTER = "adapter_model.safetensors"
 _SHOWN = 8
 
@@ -26,7 +28,11 @@ class Recognised:
     model_files: tuple[str, ...]
     """Files that hold weights or the module's states, by rank, relative to the checkpoint."""
     optim_files: tuple[str, ...] = ()
-    """DeepSpeed's partitions of the fp32 weights, by rank."""
+    """DeepSpeed's partitions of the fp32 weights, by rank; of a universal checkpoint one file a weight."""
+    part: str = "."
+    """The folder of the weights in the checkpoint: verl keeps the trained model in `actor`."""
+    side: str = "."
+    """The folder in the checkpoint where config and tokenizer are, if it is there."""
 
 
 def recognise(names: Collection[str], state: State | None, where: str) -> Recognised:
@@ -38,6 +44,13 @@ def recognise(names: Collection[str], state: State | None, where: str) -> Recogn
         raise UserError(
             f"state.json says DeepSpeed, but there are no {inner}*_states.pt files", where=where, fix=_another()
         )
+    if weights := tuple(sorted(name for name in names if _UNIVERSAL.fullmatch(name))):
+        models = tuple(sorted(name for name in names if _MODEL.fullmatch(name)))
+        return Recognised("universal", f"DeepSpeed universal checkpoint, {len(weights)} weights", models, weights)
+    if any(_FSDP.fullmatch(name) for name in names):
+        return _fsdp(names, where)
+    if any(name.rpartition("/")[2] == ".metadata" for name in names):
+        return _distributed(names, where)
     if any(name.endswith("_model_states.pt") or name.endswith("_optim_states.pt") for name in names if "/" not in name):
         return _deepspeed([name for name in names if "/" not in name], state, where)
     if "adapter_config.json" in names:
@@ -52,6 +65,37 @@ def _adapter(names: Collection[str], where: str) -> Recognised:
     if _ADAPTER not in names:
         raise UserError(f"there is an adapter_config.json, but no {_ADAPTER}", where=where, fix=_another())
     return Recognised("adapter", "LoRA adapter", (_ADAPTER,))
+
+
+def _fsdp(names: Collection[str], where: str) -> Recognised:
+    found = [match for name in sorted(names) if (match := _FSDP.fullmatch(name))]
+    parts = {match[1] or "." for match in found}
+    part = next((each for each in (".", "actor") if each in parts), None)
+    if part is None and len(parts) > 1:
+        raise UserError(f"holds several models: {', '.join(sorted(parts))}", where=where, fix="name one of them")
+    part = part or parts.pop()
+    mine = [match for match in found if (match[1] or ".") == part]
+    if len(worlds := {match[2] for match in mine}) > 1:
+        told = f"files of several world sizes: {' and '.join(sorted(worlds, key=int))}"
+        raise UserError(told, where=where, fix="remove the files of another run")
+    ranks = {int(match[3]): match[0] for match in mine}
+    _complete(ranks, range(int(mine[0][2])), "model shards", where)
+    label = f"FSDP, {len(ranks)} rank{'s' if len(ranks) > 1 else ''}"
+    return Recognised("fsdp", label, _ordered(ranks), part=part, side=f"{part}/huggingface")
+
+
+def _distributed(names: Collection[str], where: str) -> Recognised:
+    parts = {name.rpartition("/")[0] or "." for name in names if name.rpartition("/")[2] == ".metadata"}
+    models = sorted(part for part in parts if not part.startswith("optim"))
+    if len(models) != 1:
+        told = f"holds {len(models)} distributed checkpoints of a model ({', '.join(sorted(parts))})"
+        raise UserError(told, where=where, fix="name one of them")
+    inner = "" if models[0] == "." else f"{models[0]}/"
+    files = tuple(sorted(name for name in names if name.startswith(inner) and name.endswith(".distcp")))
+    if not files:
+        raise UserError(f"there is a {inner}.metadata, but no *.distcp beside it", where=where, fix=_another())
+    label = f"torch distributed checkpoint, {len(files)} file{'s' if len(files) > 1 else ''}"
+    return Recognised("distributed", label, files, part=models[0])
 
 
 def _deepspeed(names: Collection[str], state: State | None, where: str) -> Recognised:
@@ -111,7 +155,10 @@ def _seen(names: Collection[str]) -> str:
 def _missing(weights: Collection[str]) -> str:
     if weights:
         return "config.json is missing beside the weights"
-    return "wanted are DeepSpeed's *_states.pt, adapter_model.safetensors, or model*.safetensors with config.json"
+    return (
+        "wanted are DeepSpeed's *_states.pt or zero/*/fp32.pt, model_world_size_N_rank_R.pt, .metadata with *.distcp, "
+        "adapter_model.safetensors, or model*.safetensors with config.json"
+    )
 
 
 def _another() -> str:

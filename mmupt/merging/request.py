@@ -24,6 +24,8 @@ class Request:
     kind: Recognised
     base: Path | None
     """The model that the checkpoint was trained from, where it is at hand."""
+    side: Path
+    """The checkpoint's folder of tokenizer, processor and config."""
     config: Path
     """The folder whose config.json describes the result."""
     out: Path
@@ -53,14 +55,15 @@ def request(settings: MergeConfig) -> Request:
         raise UserError("would replace the checkpoint itself", where=str(out), fix="name another folder with --out")
     name = settings.base or (found.state.model if found.state is not None else None)
     base = base_folder(name, with_weights=kind.kind == "adapter")
-    config = config_folder(found.folder, base)
+    side = found.folder / kind.side if (found.folder / kind.side).is_dir() else found.folder
+    config = config_folder(side, base)
     dtype = config_dtype(config) if settings.dtype == "auto" else settings.dtype
     if dtype not in DTYPES:
         raise UserError(f"cannot write weights as {dtype}", where=str(config), fix="add --dtype bfloat16")
     shard_bytes = int(settings.shard_gb * 1e9)
     files = [*kind.model_files, *kind.optim_files]
     origin = provenance(found, kind.label, files, dtype, shard_bytes, name)
-    return Request(found, kind, base, config, out, shard_bytes, origin)
+    return Request(found, kind, base, side, config, out, shard_bytes, origin)
 
 
 def _beside(found: Found) -> Path:

@@ -31,9 +31,13 @@ class Stored:
         reach = sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True))
         return (reach + 1) * self.dtype.itemsize if self.numel else 0
 
+    @property
+    def contiguous(self) -> bool:
+        return not self.numel or _contiguous(self.shape, self.stride)
+
     def flat(self) -> "Stored":
         """The same elements as one row; only a contiguous tensor is one."""
-        if self.numel and not _contiguous(self.shape, self.stride):
+        if not self.contiguous:
             raise UserError(f"a tensor of shape {self.shape} does not lie in one piece", where=str(self.path))
         return Stored(self.path, self.start, self.dtype, (self.numel,), (1,))
 

@@ -56,6 +56,11 @@ def model(folder: Path, gigabytes: float) -> Model:
     config["vision_config"]["out_hidden_size"] = width
     config |= {"tie_word_embeddings": False, "dtype": "float32"}
     (folder / "config.json").write_text(json.dumps(config))
+    return model_at(folder)
+
+
+def model_at(folder: Path) -> Model:
+    """The model that `model` has made there."""
     described = architecture(folder)
     return Model(folder, described.shapes, described.saved_names)
 

@@ -1,0 +1,79 @@
+"""Tensors that lie in files as boxes of the whole: what sharded checkpoints of torch are opened as.
+
+The boxes must tile each tensor exactly; that is seen from their places alone, before anything is read.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from mmupt.errors import UserError
+from mmupt.merging.stored import Stored
+from mmupt.merging.weights import CHUNK
+
+
+@dataclass(frozen=True)
+class Block:
+    """One box of a tensor."""
+
+    offsets: tuple[int, ...]
+    """Where its first element lies in the whole."""
+    stored: Stored
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        return tuple(offset + size for offset, size in zip(self.offsets, self.stored.shape, strict=True))
+
+
+class Blocks:
+    """Weights in boxes. Boxes of whole rows stream; a tensor that is cut otherwise is put together in memory."""
+
+    def __init__(
+        self, shapes: Mapping[str, tuple[int, ...]], blocks: Mapping[str, Sequence[Block]], where: str
+    ) -> None:
+        self.shapes = shapes
+        self._blocks = {name: _tiling(name, shapes[name], found, where) for name, found in blocks.items()}
+
+    def read(self, name: str) -> torch.Tensor:
+        blocks = self._blocks[name]
+        whole = torch.empty(self.shapes[name], dtype=blocks[0].stored.dtype)
+        for block in blocks:
+            box = tuple(slice(start, stop) for start, stop in zip(block.offsets, block.ends, strict=True))
+            whole[box] = block.stored.read()
+        return whole
+
+    def parts(self, name: str) -> Iterator[torch.Tensor]:
+        blocks, shape = self._blocks[name], self.shapes[name]
+        if any(block.stored.shape[1:] != shape[1:] for block in blocks):
+            yield self.read(name).reshape(-1)
+            return
+        for block in blocks:
+            if not block.stored.contiguous:
+                yield block.stored.read().reshape(-1)
+                continue
+            flat = block.stored.flat()
+            for start in range(0, flat.numel, CHUNK):
+                yield flat.part(start, min(start + CHUNK, flat.numel)).read()
+
+
+def _tiling(name: str, shape: tuple[int, ...], found: Sequence[Block], where: str) -> list[Block]:
+    """The boxes in order, the empty ones left out."""
+    blocks = sorted((block for block in found if block.stored.numel), key=lambda block: block.offsets)
+    if any(len(block.offsets) != len(shape) for block in blocks):
+        raise UserError(f"a piece of {name} has not as many dimensions as the whole", where=where)
+    inside = all(end <= size for block in blocks for end, size in zip(block.ends, shape, strict=True))
+    apart = not any(_overlap(a, b) for at, a in enumerate(blocks) for b in blocks[at + 1 :])
+    count = sum(block.stored.numel for block in blocks)
+    if not (inside and apart and count == math.prod(shape)):
+        told = f"the pieces of {name} hold {count} elements and do not make up its shape {shape}"
+        raise UserError(told, where=where, fix="files of different runs or steps lie in one folder; merge another step")
+    if len({block.stored.dtype for block in blocks}) > 1:
+        raise UserError(f"the pieces of {name} are of different types", where=where)
+    return blocks
+
+
+def _overlap(a: Block, b: Block) -> bool:
+    spans = zip(a.offsets, a.ends, b.offsets, b.ends, strict=True)
+    return all(max(first, other) < min(end, last) for first, end, other, last in spans)

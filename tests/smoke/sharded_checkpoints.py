@@ -1,0 +1,72 @@
+"""Makes sharded checkpoints of the tiny model: `python sharded_checkpoints.py OUT PORT`.
+
+Two real gloo ranks train a step under FSDP2 and save what EasyR1 and verl save (`verl`), a distributed checkpoint
+(`dcp`), and one in accelerate's layout (`accelerate`); OUT/truth.pt holds the weights. `hsdp` has four ranks, two
+shards in two copies, each rank's file made in torch's `fake` process group.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+from torch import distributed, multiprocessing
+from torch.distributed import checkpoint
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, Replicate, Shard
+from torch.testing._internal.distributed.fake_pg import FakeStore
+from transformers import AutoModelForImageTextToText
+
+from mmupt.problems.tiny import model_dir
+
+RANKS = 2
+
+
+def work(rank: int, out: str, port: int) -> None:
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", rank=rank, world_size=RANKS)
+    model = AutoModelForImageTextToText.from_pretrained(model_dir(), dtype=torch.float32)
+    mesh = init_device_mesh("cpu", (RANKS,), mesh_dim_names=("fsdp",))
+    for layer in model.model.language_model.layers:
+        fully_shard(layer, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    ids = torch.randint(20, 700, (1, 12), generator=torch.Generator().manual_seed(rank))
+    model(input_ids=ids, labels=ids).loss.backward()
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+    state = model.state_dict()
+    actor = Path(out, "verl", "global_step_7", "actor")
+    actor.mkdir(parents=True, exist_ok=True)
+    torch.save(state, actor / f"model_world_size_{RANKS}_rank_{rank}.pt")
+    extra = {"lr_scheduler": {"last_epoch": 7}, "rng": {"numpy": torch.get_rng_state()}}
+    torch.save(extra, actor / f"extra_state_world_size_{RANKS}_rank_{rank}.pt")
+    checkpoint.save(state, checkpoint_id=f"{out}/dcp")
+    checkpoint.save({"model": state}, checkpoint_id=f"{out}/accelerate/checkpoint-3/pytorch_model_fsdp_0")
+    whole = {name: value.full_tensor() for name, value in state.items()}
+    if rank == 0:
+        torch.save(whole, Path(out, "truth.pt"))
+        shutil.copytree(model_dir(), actor / "huggingface", ignore=shutil.ignore_patterns("*.safetensors"))
+
+
+def hsdp(out: Path) -> None:
+    whole = torch.load(out / "truth.pt", weights_only=True)
+    folder = out / "hsdp"
+    folder.mkdir()
+    for rank in range(4):
+        distributed.init_process_group("fake", rank=rank, world_size=4, store=FakeStore())
+        mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("ddp", "fsdp"))
+        state = {}
+        for name, value in whole.items():
+            parts = [*value.chunk(2), value[:0]]
+            facts = {"run_check": False, "shape": value.shape, "stride": value.stride()}
+            local = parts[rank % 2].clone()
+            state[name] = DTensor.from_local(local, mesh, [Replicate(), Shard(0)], **facts)
+        torch.save(state, folder / f"model_world_size_4_rank_{rank}.pt")
+        distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    multiprocessing.spawn(work, args=(sys.argv[1], int(sys.argv[2])), nprocs=RANKS)
+    hsdp(Path(sys.argv[1]))
