@@ -8,34 +8,31 @@ Afterwards each row of samples.jsonl holds `second`: {judge, verdict, reply}. Th
 from collections.abc import Sequence
 from contextlib import closing
 
-from mmupt import console
 from mmupt.config.evaluate import EvaluateConfig
 from mmupt.disk import write_atomic
 from mmupt.journal import encoded
 from mmupt.judges.contract import SecondJudge, label
 from mmupt.prompts import OPINION
 from mmupt.rundir import JsonlLog
-from mmupt.sampling import Sampler, SamplingParams, open_configured
-from mmupt.stages import chunks
+from mmupt.sampling import SamplingParams, open_configured
 from mmupt.stages.asked import Plan
+from mmupt.stages.collecting import Task, collect
 from mmupt.stages.provenance import model_provenance
 from mmupt.stages.responses import Row
-from mmupt.types import JsonValue
+from mmupt.types import JsonValue, Rollout
 
 
 def ask_all(config: EvaluateConfig, judge: SecondJudge, plans: Sequence[Plan]) -> None:
     """Ask what is still missing, with one sampler for all benchmarks, and write the opinions into the samples."""
-    missing = [(plan, log, chunk) for plan in plans for log, chunk in _missing(config, plan)]
-    if missing:
-        with (
-            closing(open_configured(config.second, config.judge_model or "")) as sampler,
-            console.progress(sum(len(chunk) for _, _, chunk in missing), "second opinion") as progress,
-        ):
-            for plan, log, chunk in missing:
-                log.append(_opinions(config, judge, sampler, plan, chunk))
-                progress.advance(len(chunk), plan.name)
-    for plan in plans:
-        _keep(config, plan)
+    tasks = [_task(judge, plan) for plan in plans]
+    how = config.second
+    if not all(task.complete() for task in tasks):
+        with closing(open_configured(how, config.judge_model or "")) as sampler:
+            params = SamplingParams(1, how.temperature, how.top_p, how.max_tokens, config.seed, logprobs=False)
+            collect(sampler, tasks, params, config.chunk_size, "second opinion")
+    for plan, task in zip(plans, tasks, strict=True):
+        task.settle()
+        _keep(config, plan, task.log)
 
 
 def provenance(config: EvaluateConfig) -> dict[str, JsonValue]:
@@ -46,39 +43,26 @@ def provenance(config: EvaluateConfig) -> dict[str, JsonValue]:
     return {"judge": label(config.judge), **model, **asked, "prompt": OPINION}
 
 
-def _missing(config: EvaluateConfig, plan: Plan) -> list[tuple[JsonlLog, Sequence[Row]]]:
-    rows = JsonlLog(plan.folder / "samples.jsonl").read()
-    log = JsonlLog(plan.folder / "second.jsonl")
-    planned = chunks.split(rows, config.chunk_size)
-    done = chunks.whole(log, [len(chunk) for chunk in planned])
-    return [(log, chunk) for chunk in planned[done:]]
-
-
-def _opinions(
-    config: EvaluateConfig, judge: SecondJudge, sampler: Sampler, plan: Plan, rows: Sequence[Row]
-) -> list[dict[str, JsonValue]]:
+def _task(judge: SecondJudge, plan: Plan) -> Task:
     problem_of = {problem.id: problem for problem in plan.asked}
-    prompts = [
-        judge.ask(problem_of[str(row["id"])], str(row["response"]), f"{row['id']}:{row['index']}") for row in rows
-    ]
-    how = config.second
-    groups = sampler.sample(prompts, SamplingParams(1, how.temperature, how.top_p, how.max_tokens, config.seed))
-    return [
-        {
-            "id": row["id"],
-            "index": row["index"],
-            "verdict": "unclear" if reply.finish_reason == "length" else judge.read(reply.text),
-            "reply": reply.text,
-        }
-        for row, (reply,) in zip(rows, groups, strict=True)
-    ]
+    samples = JsonlLog(plan.folder / "samples.jsonl").read()
+
+    def rows(place: int, group: Sequence[Rollout]) -> list[dict[str, JsonValue]]:
+        (reply,) = group
+        verdict = "unclear" if reply.finish_reason == "length" else judge.read(reply.text)
+        return [{"id": samples[place]["id"], "index": samples[place]["index"], "verdict": verdict, "reply": reply.text}]
+
+    prompts = [judge.ask(problem_of[str(row["id"])], str(row["response"]), _prompt_of(row)) for row in samples]
+    return Task(plan.name, JsonlLog(plan.folder / "second.jsonl"), prompts, rows, _prompt_of, samples=1)
 
 
-def _keep(config: EvaluateConfig, plan: Plan) -> None:
+def _prompt_of(row: Row) -> str:
+    return f"{row['id']}:{row['index']}"
+
+
+def _keep(config: EvaluateConfig, plan: Plan, log: JsonlLog) -> None:
     """Write the opinions beside the verdicts; a second time writes the same."""
-    samples = JsonlLog(plan.folder / "samples.jsonl")
-    opinions = JsonlLog(plan.folder / "second.jsonl").read()
-    name = label(config.judge)
+    samples, opinions, name = JsonlLog(plan.folder / "samples.jsonl"), log.read(), label(config.judge)
     rows = [
         {**row, "second": {"judge": name, "verdict": opinion["verdict"], "reply": opinion["reply"]}}
         for row, opinion in zip(samples.read(), opinions, strict=True)
