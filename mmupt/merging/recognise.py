@@ -45,7 +45,7 @@ def recognise(names: Collection[str], state: State | None, where: str) -> Recogn
             f"state.json says DeepSpeed, but there are no {inner}*_states.pt files", where=where, fix=_another()
         )
     if weights := tuple(sorted(name for name in names if _UNIVERSAL.fullmatch(name))):
-        models = tuple(sorted(name for name in names if _MODEL.fullmatch(name)))
+        models = _ordered(_by_rank(_MODEL, names, where))
         return Recognised("universal", f"DeepSpeed universal checkpoint, {len(weights)} weights", models, weights)
     if any(_FSDP.fullmatch(name) for name in names):
         return _fsdp(names, where)

@@ -7,6 +7,7 @@ from mmupt.errors import UserError
 from mmupt.merging.stored import Stored
 from mmupt.merging.torch_files import content
 from mmupt.merging.weights import Pieces
+from mmupt.merging.zero import fragments
 from mmupt.merging.zero_files import model_states
 
 
@@ -14,12 +15,15 @@ def open_universal(model_files: Sequence[Path], weight_files: Sequence[Path]) ->
     """Shapes are told by the model's states where there are any: ZeRO-3's weights lie flat in their files."""
     models = [model_states(path) for path in model_files]
     wanted = {name: shape for model in models for group in model.groups for name, shape in group.items()}
-    pieces = {path.parent.name: [_weight(path)] for path in weight_files}
+    pieces: dict[str, Sequence[Stored]] = {path.parent.name: [_weight(path)] for path in weight_files}
     if lost := sorted(wanted.keys() - pieces.keys()):
         told = f"zero/{lost[0]}/fp32.pt is missing ({len(wanted) - len(lost)} of {len(wanted)} weights)"
         raise UserError(told, where=str(weight_files[0].parents[2]), fix="convert the checkpoint again")
     shapes = {name: wanted.get(name, found[0].shape) for name, found in pieces.items()}
     for model in models[:1]:
+        if any(not value.numel for value in model.module.values()):  # ZeRO-3: each rank has a part of the frozen ones
+            shapes |= model.frozen
+            pieces |= fragments(models)
         rest = {name: value for name, value in model.module.items() if name not in pieces and value.numel}
         pieces |= {name: [value] for name, value in rest.items()}
         shapes |= {name: value.shape for name, value in rest.items()}

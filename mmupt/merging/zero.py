@@ -31,7 +31,7 @@ def open_zero(model_files: Sequence[Path], optim_files: Sequence[Path]) -> Weigh
     partitions = [partition(path) for path in optim_files]
     _belong_together(models, partitions)
     if partitions[0].stage == 3:
-        shapes, pieces = {**_joined(first), **first.frozen}, {**_stage_3(first, partitions), **_fragments(models)}
+        shapes, pieces = {**_joined(first), **first.frozen}, {**_stage_3(first, partitions), **fragments(models)}
     else:
         trained = _stage_2(first, partitions)
         module = _module(first)
@@ -110,7 +110,8 @@ def _consumed(wanted: int, available: int, slack: int, path: Path) -> None:
         raise UserError(told, where=str(path), fix=_MIXED)
 
 
-def _fragments(models: Sequence[ModelStates]) -> Sliced:
+def fragments(models: Sequence[ModelStates]) -> Sliced:
+    """The frozen parameters of ZeRO-3, of which every rank holds a part."""
     for model in models:
         if lost := sorted(set(models[0].frozen) - set(model.fragments)):
             raise UserError(f"its part of the frozen weight {lost[0]} is missing", where=str(model.path), fix=_MIXED)

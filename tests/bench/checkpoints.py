@@ -91,10 +91,10 @@ def lora(made: Model, out: Path) -> list[str]:
 
 def zero_2(made: Model, out: Path) -> list[str]:
     """The module in bf16, and one flat fp32 vector cut into one partition a rank."""
-    folder = _tagged(out)
+    folder = tagged(out)
     weights = dict(made.weights())
     module = OrderedDict((name, value.to(torch.bfloat16)) for name, value in weights.items())
-    torch.save(_model_states(made, module), folder / "mp_rank_00_model_states.pt")
+    torch.save(model_states(made, module), folder / "mp_rank_00_model_states.pt")
     flat = torch.cat([value.reshape(-1) for value in weights.values()])
     flat = torch.nn.functional.pad(flat, (0, -len(flat) % (2 * RANKS)))
     for rank, part in enumerate(flat.chunk(RANKS)):
@@ -104,7 +104,7 @@ def zero_2(made: Model, out: Path) -> list[str]:
 
 def zero_3(made: Model, out: Path) -> list[str]:
     """Of every parameter one equal share a rank."""
-    folder = _tagged(out)
+    folder = tagged(out)
     shares: list[list[torch.Tensor]] = [[] for _ in range(RANKS)]
     for _, value in made.weights():
         row = torch.nn.functional.pad(value.reshape(-1), (0, -value.numel() % RANKS))
@@ -112,7 +112,7 @@ def zero_3(made: Model, out: Path) -> list[str]:
             share.append(part.clone())
     empty = OrderedDict((name, torch.empty(0, dtype=torch.bfloat16)) for name in made.shapes)
     for rank, share in enumerate(shares):
-        torch.save(_model_states(made, empty), folder / f"zero_pp_rank_{rank}_mp_rank_00_model_states.pt")
+        torch.save(model_states(made, empty), folder / f"zero_pp_rank_{rank}_mp_rank_00_model_states.pt")
         _save_partition(folder, rank, 3, "fp32_flat_groups", torch.cat(share))
         share.clear()
     return [str(out), "--set", f"base={made.folder}"]
@@ -127,13 +127,13 @@ KINDS: Mapping[str, Callable[[Model, Path], list[str]]] = {
 """Kind -> a function that writes it at a path and returns the arguments of `mmupt merge`."""
 
 
-def _tagged(out: Path) -> Path:
+def tagged(out: Path) -> Path:
     (out / TAG).mkdir(parents=True)
     (out / "latest").write_text(TAG)
     return out / TAG
 
 
-def _model_states(made: Model, module: Mapping[str, torch.Tensor]) -> dict[str, object]:
+def model_states(made: Model, module: Mapping[str, torch.Tensor]) -> dict[str, object]:
     shapes = [OrderedDict((name, torch.Size(shape)) for name, shape in made.shapes.items())]
     facts = {"dp_world_size": RANKS, "global_steps": 1, "ds_version": "0.19.8", "shared_params": {}}
     frozen = {"frozen_param_shapes": None, "frozen_param_fragments": None, "buffer_names": []}

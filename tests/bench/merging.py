@@ -23,13 +23,14 @@ from pathlib import Path
 
 from mmupt import console
 from mmupt.problems.tiny import model_dir
-from tests.bench import checkpoints
+from tests.bench import checkpoints, sharded
 from tests.bench.machine import describe
 
 MMUPT = [sys.executable, "-m", "mmupt", "merge"]
 DEEPSPEED = [sys.executable, "-m", "deepspeed.utils.zero_to_fp32"]
 
 
+KINDS = {**checkpoints.KINDS, **sharded.KINDS}
 REPEATS = 3
 
 
@@ -47,7 +48,7 @@ class Measured:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=float, default=2.0, help="GB of the weights in fp32")
-    parser.add_argument("--kinds", nargs="*", default=list(checkpoints.KINDS), choices=list(checkpoints.KINDS))
+    parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=list(KINDS))
     parser.add_argument("--folder", type=Path, help="where to write; some five times the size is needed")
     options = parser.parse_args()
     rows, digests = [], {}
@@ -71,7 +72,7 @@ _COLUMNS = [*_OURS, "zero_to_fp32 peak MB", "private MB", "s", "share of its pea
 
 def _row(kind: str, made: checkpoints.Model, scratch: Path, idle: Measured) -> tuple[list[object], str]:
     source, out = scratch / "checkpoint", scratch / "out"
-    arguments = checkpoints.KINDS[kind](made, source)
+    arguments = KINDS[kind](made, source)
     os.sync()
     merges, copies = [], []
     for _ in range(REPEATS):

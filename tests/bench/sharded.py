@@ -5,12 +5,13 @@ DTensors are made for real: torch's `fake` process group lets one process be any
 
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 from torch import distributed
 
-from tests.bench.checkpoints import RANKS, TAG, Model, _model_states, _tagged, model_at
+from tests.bench.checkpoints import RANKS, TAG, Model, model_at, model_states, tagged
 
 
 def fsdp(made: Model, out: Path) -> list[str]:
@@ -50,13 +51,21 @@ def distributed_checkpoint(made: Model, out: Path) -> list[str]:
 
 def universal(made: Model, out: Path) -> list[str]:
     """DeepSpeed's: one folder for each parameter."""
-    folder = _tagged(out)
-    torch.save(_model_states(made, {}), folder / "mp_rank_00_model_states.pt")
+    folder = tagged(out)
+    torch.save(model_states(made, {}), folder / "mp_rank_00_model_states.pt")
     for name, value in made.weights():
         (folder / "zero" / name).mkdir(parents=True)
         torch.save({"param": value}, folder / "zero" / name / "fp32.pt")
     (out / "latest_universal").write_text(TAG)
     return [str(out), "--set", f"base={made.folder}"]
+
+
+KINDS: Mapping[str, Callable[[Model, Path], list[str]]] = {
+    "FSDP": fsdp,
+    "distributed": distributed_checkpoint,
+    "universal": universal,
+}
+"""As in `checkpoints`."""
 
 
 if __name__ == "__main__":

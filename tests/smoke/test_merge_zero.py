@@ -185,3 +185,20 @@ def test_the_newest_step_of_a_run_is_taken_and_said(trained: Path, tmp_path: Pat
     assert re.search(r"step-2: DeepSpeed ZeRO-3, 2 ranks, the newest step", capsys.readouterr().out)
     card = (run / "merged" / "step-2" / "README.md").read_text()
     assert "| Step | 2 |" in card and str(tmp_path) not in card
+
+
+@pytest.mark.parametrize("name", ["zero2", "zero3"])
+def test_a_universal_checkpoint_holds_the_trained_weights_bit_for_bit(name: str, trained: Path, tmp_path: Path):
+    source, universal = trained / name / "checkpoints" / "step-2" / "deepspeed", tmp_path / "deepspeed_universal"
+    command = [sys.executable, "-m", "deepspeed.checkpoint.ds_to_universal", "--inject_missing_state"]
+    folders = ["--input_folder", str(source), "--output_folder", str(universal)]
+    subprocess.run([*command, *folders, "--num_extract_workers", "1", "--num_merge_workers", "1"], check=True)
+    record = merge(MergeConfig(checkpoint=universal, out=tmp_path / "out", base="tiny", dtype="float32"))
+    truth = torch.load(trained / name / "truth.pt", weights_only=True)
+    merged = AutoModelForImageTextToText.from_pretrained(tmp_path / "out", dtype="auto").state_dict()
+    assert record["label"].startswith("DeepSpeed universal checkpoint")
+    assert [key for key in truth if not torch.equal(merged[key], truth[key])] == []
+    (next((universal / "zero").glob("*norm*")) / "fp32.pt").unlink()
+    with pytest.raises(UserError, match=r"norm\S+fp32\.pt is missing \(\d+ of \d+ weights\)"):
+        merge(MergeConfig(checkpoint=universal, out=tmp_path / "again", base="tiny"))
+    assert not (tmp_path / "again").exists()
