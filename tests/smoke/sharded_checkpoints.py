@@ -2,12 +2,14 @@
 
 Two real gloo ranks train a step under FSDP2 and save what EasyR1 and verl save (`verl`), a distributed checkpoint
 (`dcp`), and one in accelerate's layout (`accelerate`); OUT/truth.pt holds the weights. `hsdp` has four ranks, two
-shards in two copies, each rank's file made in torch's `fake` process group.
+shards in two copies, and `lora` a model with adapters and verl's `lora_adapter` (its truth is OUT/lora-truth.pt); each
+rank's file of these two is made in torch's `fake` process group.
 """
 
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -50,23 +52,40 @@ def work(rank: int, out: str, port: int) -> None:
         shutil.copytree(model_dir(), actor / "huggingface", ignore=shutil.ignore_patterns("*.safetensors"))
 
 
-def hsdp(out: Path) -> None:
-    whole = torch.load(out / "truth.pt", weights_only=True)
-    folder = out / "hsdp"
-    folder.mkdir()
-    for rank in range(4):
-        distributed.init_process_group("fake", rank=rank, world_size=4, store=FakeStore())
-        mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("ddp", "fsdp"))
-        state = {}
-        for name, value in whole.items():
+def sharded(state: Mapping[str, torch.Tensor], folder: Path, copies: int) -> None:
+    """Two shards, each in some copies."""
+    folder.mkdir(parents=True)
+    world = 2 * copies
+    for rank in range(world):
+        distributed.init_process_group("fake", rank=rank, world_size=world, store=FakeStore())
+        mesh = init_device_mesh("cpu", (copies, 2), mesh_dim_names=("ddp", "fsdp"))
+        made = {}
+        for name, value in state.items():
             parts = [*value.chunk(2), value[:0]]
             facts = {"run_check": False, "shape": value.shape, "stride": value.stride()}
-            local = parts[rank % 2].clone()
-            state[name] = DTensor.from_local(local, mesh, [Replicate(), Shard(0)], **facts)
-        torch.save(state, folder / f"model_world_size_4_rank_{rank}.pt")
+            made[name] = DTensor.from_local(parts[rank % 2].clone(), mesh, [Replicate(), Shard(0)], **facts)
+        torch.save(made, folder / f"model_world_size_{world}_rank_{rank}.pt")
         distributed.destroy_process_group()
 
 
+def lora(out: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(2)
+    base = AutoModelForImageTextToText.from_pretrained(model_dir(), dtype=torch.float32)
+    model = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "down_proj"]))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.02)
+    actor = out / "lora" / "global_step_2" / "actor"
+    sharded({name: value.detach().clone() for name, value in model.state_dict().items()}, actor, copies=1)
+    model.save_pretrained(actor / "lora_adapter")
+    torch.save(dict(model.merge_and_unload().state_dict()), out / "lora-truth.pt")
+
+
 if __name__ == "__main__":
+    folder = Path(sys.argv[1])
     multiprocessing.spawn(work, args=(sys.argv[1], int(sys.argv[2])), nprocs=RANKS)
-    hsdp(Path(sys.argv[1]))
+    sharded(torch.load(folder / "truth.pt", weights_only=True), folder / "hsdp", copies=2)
+    lora(folder)

@@ -73,6 +73,14 @@ def test_merged_weights_are_the_trained_ones_bit_for_bit(
     assert any(not torch.equal(merged[key], before[key]) for key in truth)
 
 
+def test_lora_of_verl_is_folded_as_peft_folds_it(made: Path, tmp_path: Path):
+    record = merge(MergeConfig(checkpoint=made / "lora", out=tmp_path / "out", base="tiny", dtype="float32"))
+    truth = torch.load(made / "lora-truth.pt", weights_only=True)
+    merged = AutoModelForImageTextToText.from_pretrained(tmp_path / "out", dtype="auto").state_dict()
+    assert record["step"] == 2 and merged.keys() == truth.keys()
+    assert [key for key in truth if not torch.equal(merged[key], truth[key])] == []
+
+
 def test_all_kinds_of_one_model_give_the_same_bytes(made: Path, tmp_path: Path):
     records = [
         merge(MergeConfig(checkpoint=made / name, out=tmp_path / name, base="tiny", dtype="float32")) for name in KINDS
