@@ -7,6 +7,7 @@ log ends in the order of the prompts, with the same bytes whether or not the run
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from mmupt import console
@@ -102,19 +103,24 @@ def _groups(
 
 
 def _kept(portions: Iterator[list[Group]]) -> Iterator[Group]:
-    """Write the groups down, at most every PAUSE seconds; what waits when all ends is written too."""
+    """Write the groups down while sampling goes on, at most every PAUSE seconds; what is left at the end, too."""
     waiting: list[Group] = []
-    written = 0.0
-    try:
-        for portion in portions:
-            waiting += portion
-            if time.monotonic() - written >= PAUSE:
-                ready, waiting = waiting, []
-                _write(ready)
-                written = time.monotonic()
-                yield from ready
-    finally:
-        _write(waiting)
+    writing: Future[None] | None = None
+    begun = 0.0
+    with ThreadPoolExecutor(1) as writer:
+        try:
+            for portion in portions:
+                waiting += portion
+                if time.monotonic() - begun >= PAUSE and (writing is None or writing.done()):
+                    if writing is not None:
+                        writing.result()
+                    ready, waiting = waiting, []
+                    writing, begun = writer.submit(_write, ready), time.monotonic()
+                    yield from ready
+        finally:
+            if writing is not None:
+                writing.result()
+            _write(waiting)
     yield from waiting
 
 
