@@ -4,20 +4,10 @@ from typing import Literal
 
 from mmupt.config.sampling import RolloutConfig
 from mmupt.config.section import Section
+from mmupt.config.vote import RewardConfig, VoteConfig
 from mmupt.errors import UserError
 
 Deepspeed = Literal["none", "zero1", "zero2", "zero3"]
-
-
-class VoteConfig(Section):
-    """When a group's vote has a winner; a group without one gives no gradient and is counted."""
-
-    tie: Literal["abstain", "first"] = "abstain"
-    """Two largest classes of the same size: nobody wins, or the class that was seen first."""
-    min_count: int = 1
-    """Fewest completions that the winning class must have."""
-    min_share: float = 0.0
-    """Smallest share of the group, abstentions included, that the winning class must have."""
 
 
 class UpdateConfig(Section):
@@ -95,7 +85,10 @@ class TrainConfig(Section):
     estimator: str = "majority"
     """Where the reward comes from: a module of mmupt.rewards."""
     group_size: int = 10
-    """Rollouts of each problem (G); all of them vote."""
+    """Rollouts of each problem that are trained on (G)."""
+    vote_samples: int | None = None
+    """Rollouts of each problem that vote; the first group_size of them are trained on, as in TTRL (64 and 32). null:
+    group_size."""
     problems_per_step: int = 512
     """Problems of one batch of rollouts."""
     updates_per_step: int = 4
@@ -124,12 +117,26 @@ class TrainConfig(Section):
     """Also send the metrics to tensorboard, wandb or trackio."""
     rollout: RolloutConfig = RolloutConfig()
     vote: VoteConfig = VoteConfig()
+    reward: RewardConfig = RewardConfig()
     update: UpdateConfig = UpdateConfig()
     lora: LoraConfig | None = None
     """Adapters; null trains all weights."""
     save: SaveConfig = SaveConfig()
 
+    @property
+    def rollouts_each(self) -> int:
+        """Rollouts that are sampled for each problem."""
+        return self.vote_samples or self.group_size
+
     def __post_init__(self) -> None:
+        if self.vote_samples is not None and self.vote_samples < self.group_size:
+            what = (
+                f"vote_samples = {self.vote_samples} is fewer than group_size = {self.group_size}, which are trained on"
+            )
+            raise UserError(what, fix=f"use {self.group_size} or more, or null")
+        if self.vote.min_count > self.rollouts_each:
+            what = f"vote.min_count = {self.vote.min_count} can never be reached by {self.rollouts_each} rollouts"
+            raise UserError(what, fix=f"use {self.rollouts_each} or fewer")
         if self.rollout.temperature == 0:
             fix = "use a number above 0, such as 0.7"
             raise UserError(

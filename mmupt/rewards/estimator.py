@@ -18,6 +18,11 @@ def needs_gold(name: str) -> bool:
     return bool(registry.load(PACKAGE, name, DEFINES).NEEDS_GOLD)
 
 
+def needs_certainty(name: str) -> bool:
+    """Whether the estimator uses how sure the policy was of each completion, which costs one more forward pass."""
+    return bool(getattr(registry.load(PACKAGE, name, DEFINES), "NEEDS_CERTAINTY", False))
+
+
 def reward(name: str, group: Group, gold: Gold | None = None) -> GroupRewards:
     """The rewards of one group by the estimator called `name`.
 
@@ -25,6 +30,8 @@ def reward(name: str, group: Group, gold: Gold | None = None) -> GroupRewards:
     unseen; a missing one where it is needed is the user's (the data has no answers).
     """
     module = registry.load(PACKAGE, name, DEFINES)
+    if needs_certainty(name) and group.certainties_G is None:
+        raise ValueError(f"the estimator {name} was not told how certain the completions are")
     if not module.NEEDS_GOLD:
         if gold is not None:
             raise ValueError(f"the estimator {name} must not see a gold answer")

@@ -8,7 +8,7 @@ from mmupt.types import JsonValue, Rollout
 
 @dataclass(frozen=True)
 class GroupRecord:
-    """One group after scoring; `_G` fields hold one value for each completion."""
+    """One group after scoring; `_G` fields hold one value for each completion that voted, but for `advantages_G`."""
 
     problem_id: str
     rollouts_G: tuple[Rollout, ...]
@@ -20,6 +20,7 @@ class GroupRecord:
     """Canonical keys, which compare answers across problems."""
     rewards_G: tuple[float, ...]
     advantages_G: tuple[float, ...]
+    """Of the completions that are trained on: the first so many of those that voted."""
     label: str | None
     """The pseudo-label; None without a winner."""
     share: float
@@ -27,6 +28,8 @@ class GroupRecord:
     tie: bool
     winner: bool
     """Whether the vote has a winner."""
+    trains: bool
+    """False: whatever the rewards are, the group gives no policy gradient."""
 
     @property
     def idle(self) -> bool:
@@ -49,5 +52,5 @@ class GroupRecord:
                 "label": self.label,
                 "share": self.share,
                 "reward": self.rewards_G[index],
-                "advantage": self.advantages_G[index],
+                "advantage": self.advantages_G[index] if index < len(self.advantages_G) else None,
             }

@@ -1,4 +1,4 @@
-"""Rollouts from the policy as it is now: whole groups, n = G for each prompt, from the sampler that the recipe names.
+"""Rollouts from the policy as it is now: whole groups, all that vote, from the sampler that the recipe names.
 
 transformers (and auto, here) samples from the live weights, vllm from weights that are written aside (`fresh_engine`).
 A script needs no weights; what it says is put into the model's tokens, so that it can be trained on.
@@ -25,7 +25,7 @@ def roll_out(
     """One group for each prompt. Seeds depend on the step and the problem alone, not on which rank samples it."""
     settings = config.rollout
     params = SamplingParams(
-        n=config.group_size,
+        n=config.rollouts_each,
         temperature=settings.temperature,
         top_p=settings.top_p,
         max_tokens=settings.max_tokens,
@@ -34,7 +34,7 @@ def roll_out(
     seeds = [derive_seed(config.seed, "rollout", step, prompt.id) for prompt in prompts]
     groups = _sampled(engine, processor, config, prompts, params, seeds)
     for prompt, group in zip(prompts, groups, strict=True):
-        check_whole(group, prompt.id, config.group_size)
+        check_whole(group, prompt.id, config.rollouts_each)
     return groups
 
 

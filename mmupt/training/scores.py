@@ -4,6 +4,7 @@ A layout (`shared_prefix`, `repeated`) takes encoded groups and a model and answ
 runs over groups, then completions, then tokens. Packing, padding and masks stay inside the layout.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,10 @@ class TokenScores:
     """The same at temperature 1, without a gradient: what samplers report."""
     entropies_N: Tensor
     """Entropy of the distribution that each token was drawn from, at the training temperature, without a gradient."""
+    uniform_kl_N: Tensor
+    """KL from the uniform distribution to that distribution, without a gradient."""
+    vocabulary: int
+    """Tokens that the distributions run over."""
 
 
 def token_scores(
@@ -55,8 +60,10 @@ def token_scores(
     logps_N = _chosen(scaled_N, targets_N)
     with torch.no_grad():
         probabilities = torch.softmax(scaled_N, dim=-1)
-        entropies_N = torch.logsumexp(scaled_N, dim=-1) - (probabilities * scaled_N).sum(-1)
-    return TokenScores(logps_N, plain_N, entropies_N)
+        whole_N = torch.logsumexp(scaled_N, dim=-1)
+        entropies_N = whole_N - (probabilities * scaled_N).sum(-1)
+        uniform_kl_N = whole_N - scaled_N.mean(-1) - math.log(scaled_N.shape[-1])
+    return TokenScores(logps_N, plain_N, entropies_N, uniform_kl_N, scaled_N.shape[-1])
 
 
 def _chosen(logits_N: Tensor, targets_N: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ import torch
 from transformers import ProcessorMixin
 
 from mmupt.config.train import TrainConfig
-from mmupt.sampling.encode import encode_all
+from mmupt.rewards import Certainty, needs_certainty
+from mmupt.sampling.encode import Encoded, encode_all
 from mmupt.training.data import TrainingSet, prompt_of
 from mmupt.training.distributed import Ranks
 from mmupt.training.engine import Engine
@@ -21,7 +22,7 @@ from mmupt.training.scores import EncodedGroup
 from mmupt.training.scoring import score_group
 from mmupt.training.signals import Metrics, update_signals, vote_signals
 from mmupt.training.update import TrainGroup, Updater, UpdateResult
-from mmupt.types import Problem
+from mmupt.types import Problem, Rollout
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,11 @@ class Trainer:
         positions = self.shape.all_positions(self.ranks.rank)
         order = step_indices(self.config.seed, len(self.data.problems), step, self.config.problems_per_step)
         problems = [self.data.problems[order[position]] for position in positions]
-        records = self._scored(problems, step)
-        groups = self._encoded(problems, records)
+        prompts = [prompt_of(problem, self.config) for problem in problems]
+        rollouts = roll_out(self.engine, self.processor, self.config, step, prompts)
+        encoded = encode_all(self.processor, prompts)
+        records = self._scored(problems, rollouts, encoded, step)
+        groups = [self._train_group(prompt, record) for prompt, record in zip(encoded, records, strict=True)]
         results = self._update(groups, step)
         everyone = self.ranks.gather(list(zip(positions, records, strict=True)))
         whole = tuple(
@@ -62,28 +66,33 @@ class Trainer:
         rate = self._rate(step, self.config.updates_per_step - 1)
         return StepOutcome(whole, vote_signals(whole) | update_signals(results, rate))
 
-    def _scored(self, problems: Sequence[Problem], step: int) -> list[GroupRecord]:
-        config = self.config
-        prompts = [prompt_of(problem, config) for problem in problems]
-        rollouts = roll_out(self.engine, self.processor, config, step, prompts)
+    def _scored(
+        self, problems: Sequence[Problem], rollouts: Sequence[Sequence[Rollout]], encoded: Sequence[Encoded], step: int
+    ) -> list[GroupRecord]:
+        certainties: Sequence[Sequence[Certainty] | None] = [None] * len(problems)
+        if needs_certainty(self.config.estimator):
+            groups = [self._group(prompt, group) for prompt, group in zip(encoded, rollouts, strict=True)]
+            certainties = self.updater.certainties(groups)
         return [
-            score_group(problem, group, config.estimator, config.vote, seed=config.seed, step=step)
-            for problem, group in zip(problems, rollouts, strict=True)
+            score_group(problem, group, self.config, step, sure)
+            for problem, group, sure in zip(problems, rollouts, certainties, strict=True)
         ]
 
-    def _encoded(self, problems: Sequence[Problem], records: Sequence[GroupRecord]) -> list[TrainGroup]:
-        encoded = encode_all(self.processor, [prompt_of(problem, self.config) for problem in problems])
-        groups = []
-        for prompt, record in zip(encoded, records, strict=True):
-            completions = tuple(rollout.token_ids for rollout in record.rollouts_G)
-            sampled = tuple(value for rollout in record.rollouts_G for value in rollout.logprobs)
-            ids = torch.tensor(prompt.input_ids, device=self.device)
-            pixels, grid = (
-                None if each is None else each.to(self.device) for each in (prompt.pixel_values, prompt.image_grid_thw)
-            )
-            group = EncodedGroup(ids, pixels, grid, completions)
-            groups.append(TrainGroup(group, record.advantages_G, sampled if len(sampled) == group.tokens else None))
-        return groups
+    def _train_group(self, prompt: Encoded, record: GroupRecord) -> TrainGroup:
+        """The completions of a group that are trained on, of which there may be fewer than voted."""
+        rollouts = record.rollouts_G[: len(record.advantages_G)]
+        group = self._group(prompt, rollouts)
+        sampled = tuple(value for rollout in rollouts for value in rollout.logprobs)
+        feels_kl = record.trains or self.config.vote.kl_without_winner
+        known = sampled if len(sampled) == group.tokens else None
+        return TrainGroup(group, record.advantages_G, known, feels_kl=feels_kl)
+
+    def _group(self, prompt: Encoded, rollouts: Sequence[Rollout]) -> EncodedGroup:
+        pixels, grid = (
+            None if each is None else each.to(self.device) for each in (prompt.pixel_values, prompt.image_grid_thw)
+        )
+        ids = torch.tensor(prompt.input_ids, device=self.device)
+        return EncodedGroup(ids, pixels, grid, tuple(rollout.token_ids for rollout in rollouts))
 
     def _update(self, groups: Sequence[TrainGroup], step: int) -> list[UpdateResult]:
         size = self.shape.groups_per_rank

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from mmupt.config.train import UpdateConfig
+from mmupt.rewards import Certainty
 from mmupt.training.aggregation import token_weights
+from mmupt.training.certainty import certainties_of
 from mmupt.training.distributed import Ranks
 from mmupt.training.engine import Engine
 from mmupt.training.grpo import Clip, grpo_loss
@@ -33,6 +35,8 @@ class TrainGroup:
     """The sampler's log-prob of each token, completion after completion; None where it gave none."""
     old_N: Tensor | None = None
     """Log-probs under the weights that sampled; None: they are the current weights."""
+    feels_kl: bool = True
+    """Whether the KL term holds for it."""
 
     @property
     def idle(self) -> bool:
@@ -114,6 +118,17 @@ class Updater:
                 found[index] = part
         return found
 
+    @torch.no_grad()
+    def certainties(self, groups: Sequence[EncodedGroup]) -> list[tuple[Certainty, ...]]:
+        """How sure the current weights are of each completion of each group."""
+        found: dict[int, tuple[Certainty, ...]] = {}
+        for members in self._packs(groups, range(len(groups))):
+            pack = [groups[index] for index in members] or [groups[0]]
+            with self.autocast():
+                scores = self.layout(self.engine.model, pack, self.temperature)
+            found |= zip(members, certainties_of(scores, pack), strict=False)
+        return [found[index] for index in range(len(groups))]
+
     def _run(self, pack: Sequence[TrainGroup], weights_C: list[float] | None) -> tuple[Tensor, Sums]:
         """The loss of one pack; `weights_C` None: with weight zero, and nothing to count."""
         groups = [group.encoded for group in pack]
@@ -161,10 +176,15 @@ class Updater:
         return found
 
     def _rounds(self, groups: Sequence[TrainGroup]) -> list[list[int]]:
-        """Indices of the groups of each pack, as many packs on each rank as on the one that has most; at least one. An
-        empty pack stands for running any group with weight zero."""
-        kept = [index for index, group in enumerate(groups) if self.settings.kl_coefficient or not group.idle]
-        packs = packs_of([groups[index].encoded for index in kept], self.settings.pack_tokens)
+        """Indices of the groups that change the gradient, see `_packs`."""
+        pulled = bool(self.settings.kl_coefficient)
+        kept = [index for index, group in enumerate(groups) if not group.idle or (pulled and group.feels_kl)]
+        return self._packs([group.encoded for group in groups], kept)
+
+    def _packs(self, groups: Sequence[EncodedGroup], kept: Sequence[int]) -> list[list[int]]:
+        """Indices of the kept groups of each pack, as many packs on each rank as on the one that has most; at least
+        one. An empty pack stands for running any group with weight zero."""
+        packs = packs_of([groups[index] for index in kept], self.settings.pack_tokens)
         most = max(1, *self.ranks.gather(len(packs)))
         return [[kept[index] for index in pack] for pack in packs] + [[]] * (most - len(packs))
 

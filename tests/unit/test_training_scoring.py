@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mmupt.config.train import VoteConfig
+from mmupt.config.train import TrainConfig, VoteConfig
 from mmupt.training.groups import check_whole
 from mmupt.training.records import GroupRecord
 from mmupt.training.scoring import score_group
@@ -21,9 +21,13 @@ def rollouts(*texts: str) -> list[Rollout]:
     ]
 
 
-def scored(*texts: str, estimator: str = "majority", answer: str | None = None, tie: str = "abstain") -> GroupRecord:
-    problem = Problem("p", "How many?", answer=answer)
-    return score_group(problem, rollouts(*texts), estimator, VoteConfig(tie=tie), seed=0, step=0)  # type: ignore[arg-type]
+def scored(*texts: str, answer: str | None = None, group_size: int | None = None, **settings: object) -> GroupRecord:
+    """One scored group; `settings` beside `estimator` are those of the vote."""
+    estimator = str(settings.pop("estimator", "majority"))
+    policy = VoteConfig(**settings)  # type: ignore[arg-type]
+    size = group_size or len(texts)
+    config = TrainConfig(estimator=estimator, group_size=size, vote_samples=len(texts), vote=policy)
+    return score_group(Problem("p", "How many?", answer=answer), rollouts(*texts), config, 0)
 
 
 HALF = "\\boxed{\\frac{1}{2}}"
@@ -59,6 +63,33 @@ def test_a_tie_an_empty_vote_and_a_unanimous_one_give_no_gradient(texts: tuple[s
 
 def test_the_tie_rule_is_that_of_the_settings() -> None:
     assert scored("\\boxed{1}", "\\boxed{2}", tie="first").rewards_G == (1.0, 0.0)
+
+
+def test_all_vote_and_the_first_are_trained_on() -> None:
+    record = scored("\\boxed{1}", "\\boxed{2}", "\\boxed{2}", "\\boxed{2}", "?", group_size=2)
+    assert (record.label, record.share) == ("2", 0.6)
+    assert record.rewards_G == (0.0, 1.0, 1.0, 1.0, 0.0)
+    assert record.advantages_G == pytest.approx((-math.sqrt(0.5), math.sqrt(0.5)), rel=1e-5)
+    assert [row["advantage"] is None for row in record.rows(1)] == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("policy", "trains"),
+    [
+        ({}, True),
+        ({"min_count": 3}, False),
+        ({"min_share": 0.5}, True),
+        ({"min_share": 0.51}, False),
+        ({"band": (0.3, 0.5)}, True),
+        ({"band": (0.0, 0.4)}, False),
+        ({"band": (0.6, 1.0)}, False),
+        ({"band": (0.6, 1.0), "estimator": "soft"}, False),
+        ({"min_count": 3, "estimator": "soft"}, True),
+    ],
+)
+def test_which_groups_train_is_a_matter_of_policy(policy: dict[str, object], trains: bool) -> None:
+    record = scored("\\boxed{1}", "\\boxed{1}", "\\boxed{2}", "?", **policy)
+    assert (record.trains, record.idle) == (trains, not trains)
 
 
 def test_only_an_estimator_that_needs_a_gold_sees_it() -> None:

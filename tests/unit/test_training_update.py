@@ -26,14 +26,20 @@ class GradientKeeper(PlainEngine):
         return 0.0
 
 
-def updated(
-    layout: Layout, settings: UpdateConfig, reference: Reference | None = None
-) -> tuple[UpdateResult, torch.Tensor]:
-    engine = GradientKeeper(untrained(), settings)
+def updater(layout: Layout, settings: UpdateConfig, reference: Reference | None = None, heat: float = 1.0) -> Updater:
     off = partial(torch.autocast, "cpu", enabled=False)
-    groups = [TrainGroup(*each, None) for each in zip(random_groups(SHAPES), ADVANTAGES, strict=True)]
-    result = Updater(engine, Ranks(0, 1), layout, settings, 1.0, 12, off, reference)(groups, 1e-6)
-    return result, engine.found
+    return Updater(GradientKeeper(untrained(), settings), Ranks(0, 1), layout, settings, heat, 12, off, reference)
+
+
+def updated(
+    layout: Layout, settings: UpdateConfig, reference: Reference | None = None, idle_feel_kl: bool = True
+) -> tuple[UpdateResult, torch.Tensor]:
+    pairs = zip(random_groups(SHAPES), ADVANTAGES, strict=True)
+    groups = [TrainGroup(*each, None, feels_kl=idle_feel_kl or any(each[1])) for each in pairs]
+    work = updater(layout, settings, reference)
+    result = work(groups, 1e-6)
+    assert isinstance(work.engine, GradientKeeper)
+    return result, work.engine.found
 
 
 @pytest.mark.parametrize("loss_type", ["bnpo", "dapo", "grpo"])
@@ -54,6 +60,38 @@ def test_a_group_left_out_still_counts_in_the_mean() -> None:
     all_of_them, within = updated(shared_prefix.score, run, Reference(untrained()))
     assert (few.skipped, all_of_them.skipped) == (1, 0)
     assert relative(without, within) < 1e-5
+
+
+def test_the_kl_term_of_groups_that_do_not_train_can_be_left_out() -> None:
+    settings = UpdateConfig(kl_coefficient=0.5, micro_batch_size=4)
+    everywhere, with_idle = updated(shared_prefix.score, settings, Reference(untrained(seed=6)))
+    masked, without = updated(shared_prefix.score, settings, Reference(untrained(seed=6)), idle_feel_kl=False)
+    assert (everywhere.skipped, masked.skipped) == (0, 1)
+    assert everywhere.sums.tokens - masked.sums.tokens == 12
+    assert relative(without, with_idle) > 1e-3
+
+
+@pytest.mark.parametrize("pack_tokens", [1, 100_000])
+def test_certainties_are_means_over_the_tokens_of_each_completion(pack_tokens: int) -> None:
+    groups, heat = random_groups(SHAPES), 0.7
+    found = updater(shared_prefix.score, UpdateConfig(pack_tokens=pack_tokens), heat=heat).certainties(groups)
+    assert [len(group) for group in found] == [3, 3, 3, 3]
+    model, group = untrained(), groups[2]
+    assert group.pixel_values is not None and group.image_grid_thw is not None
+    completion = group.completions_G_T[1]
+    ids = torch.cat([group.prompt_ids, torch.tensor(completion)])[None]
+    kinds = (ids == model.config.image_token_id).int()
+    pictures = {"pixel_values": group.pixel_values, "image_grid_thw": group.image_grid_thw}
+    with torch.no_grad():
+        logits = model(input_ids=ids, mm_token_type_ids=kinds, **pictures).logits[0, -len(completion) - 1 : -1]
+    logps = torch.log_softmax(logits / heat, dim=-1)
+    size = logps.shape[-1]
+    drawn = logps[range(len(completion)), completion].mean()
+    entropy = -(logps.exp() * logps).sum(-1).mean() / torch.tensor(float(size)).log()
+    uniform_kl = (1 / size * (torch.tensor(1 / size).log() - logps)).sum(-1).mean()
+    sure = found[2][1]
+    wanted = (drawn.item(), entropy.item(), uniform_kl.item())
+    assert (sure.logprob, sure.entropy, sure.uniform_kl) == pytest.approx(wanted, abs=1e-4)
 
 
 def test_packs_hold_neighbours_up_to_the_limit() -> None:
