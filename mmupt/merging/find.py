@@ -52,6 +52,8 @@ def step_number(folder: Path) -> int | None:
 
 
 def _numbered(path: Path) -> Path | None:
+    if any(file.suffix in (".safetensors", ".pt", ".distcp") for file in path.iterdir()):
+        return None  # holds weights of its own, as a trainer's output folder does beside its steps
     steps = {step_number(child): child for child in path.iterdir() if child.is_dir()}
     numbers = [number for number in steps if number is not None]
     return steps[max(numbers)] if numbers else None

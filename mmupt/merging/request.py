@@ -55,7 +55,7 @@ def request(settings: MergeConfig) -> Request:
         raise UserError("would replace the checkpoint itself", where=str(out), fix="name another folder with --out")
     name = settings.base or (found.state.model if found.state is not None else None)
     base = base_folder(name, with_weights=kind.kind == "adapter")
-    side = found.folder / kind.side if (found.folder / kind.side).is_dir() else found.folder
+    side = _side(found.folder, kind)
     config = config_folder(side, base)
     dtype = config_dtype(config) if settings.dtype == "auto" else settings.dtype
     if dtype not in DTYPES:
@@ -64,6 +64,13 @@ def request(settings: MergeConfig) -> Request:
     files = [*kind.model_files, *kind.optim_files]
     origin = provenance(found, kind.label, files, dtype, shard_bytes, name)
     return Request(found, kind, base, side, config, out, shard_bytes, origin)
+
+
+def _side(folder: Path, kind: Recognised) -> Path:
+    """DeepSpeed's folder of one step stands in one that a trainer has filled with config and tokenizer."""
+    above = [folder.parent] if (folder.parent / "latest").is_file() else []
+    places = [folder / kind.side, folder, *above]
+    return next((place for place in places if (place / "config.json").is_file()), folder)
 
 
 def _beside(found: Found) -> Path:

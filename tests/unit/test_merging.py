@@ -16,6 +16,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from mmupt.config.merge import MergeConfig
 from mmupt.errors import UserError
+from mmupt.merging.find import find
 from mmupt.merging.recognise import recognise
 from mmupt.merging.torch_files import load
 from mmupt.merging.unpickle import Inert
@@ -231,3 +232,26 @@ def test_a_killed_merge_leaves_nothing_or_the_whole_folder(plain: Path, tmp_path
     assert not out.exists()
     merge(MergeConfig(checkpoint=plain, out=out))
     assert (out / "mmupt_merge.json").exists() and not scratch.exists()
+
+
+def test_a_folder_with_weights_of_its_own_is_taken_before_the_steps_in_it(plain: Path, tmp_path: Path):
+    output = tmp_path / "output"
+    shutil.copytree(plain, output, ignore=shutil.ignore_patterns("state.json"))
+    for step in (5, 10):
+        shutil.copytree(output, tmp_path / "steps" / f"checkpoint-{step}")
+    shutil.copytree(tmp_path / "steps" / "checkpoint-5", output / "checkpoint-5")
+    assert find(output).folder == output
+    assert find(tmp_path / "steps").folder.name == "checkpoint-10"
+
+
+def test_deepspeeds_step_takes_config_and_tokenizer_from_the_trainers_folder_around_it(plain: Path, tmp_path: Path):
+    around = tmp_path / "checkpoint-4"
+    (around / "global_step4").mkdir(parents=True)
+    (around / "latest").write_text("global_step4")
+    module = AutoModelForImageTextToText.from_pretrained(plain, dtype=torch.float32).state_dict()
+    torch.save({"module": module, "dp_world_size": 1}, around / "global_step4" / "mp_rank_00_model_states.pt")
+    side_files(around)
+    shutil.copy(plain / "config.json", around)
+    record = merge(MergeConfig(checkpoint=around, out=tmp_path / "out"))
+    assert record["label"] == "DeepSpeed ZeRO-0" and record["step"] == 4
+    assert merge(MergeConfig(checkpoint=plain, out=tmp_path / "same"))["shards"] == record["shards"]
