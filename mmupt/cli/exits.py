@@ -13,7 +13,7 @@ import typer
 
 from mmupt import console
 from mmupt.disk import told
-from mmupt.errors import UserError
+from mmupt.errors import CollapseError, UserError
 
 UsageError = typer.BadParameter.__mro__[1]
 """What the parser raises for a wrong command line; typer exports only its subclass."""
@@ -67,9 +67,9 @@ def _failed(error: Exception) -> int:
         console.error(_usage(error))
         return 2
     mistake = told(error) if isinstance(error, OSError) else error
-    if isinstance(mistake, UserError):
+    if isinstance(mistake, UserError | CollapseError):
         console.error(str(mistake))
-        return 2
+        return 3 if isinstance(mistake, CollapseError) else 2
     file = _save_traceback()
     text = " ".join(str(error).split())[:300]
     console.error(f"unexpected {type(error).__name__}: {text} (the traceback is in {file})")

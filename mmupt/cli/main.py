@@ -1,6 +1,7 @@
 """From the shell to a command and back to the shell.
 
-0 done; 1 something unexpected (the traceback goes to a file); 2 a mistake of the user's, one line;
+0 done; 1 something unexpected (the traceback goes to a file); 2 a mistake of the user's, one line; 3 the collapse guard
+has stopped a training run;
 130 Ctrl-C and 143 SIGTERM: the same command goes on where it was stopped.
 """
 

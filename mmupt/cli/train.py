@@ -16,6 +16,9 @@ def train(
     audit: Annotated[
         bool | None, typer.Option("--audit", help="Log how often the vote is right (reads the answers).")
     ] = None,
+    on_collapse: Annotated[
+        str | None, typer.Option(help="When the collapse guard sounds: stop, rollback or ignore.")
+    ] = None,
     tracker: Annotated[str | None, typer.Option(help="tensorboard, wandb or trackio.")] = None,
     sets: Sets = None,
     dry_run: DryRun = False,
@@ -29,6 +32,7 @@ def train(
         "out": out,
         "deepspeed": deepspeed,
         "audit": audit,
+        "guard.on_collapse": on_collapse,
         "tracker": tracker,
     }
     config = resolve(TrainConfig, recipe, flags, sets)

@@ -1,7 +1,8 @@
 """Settings of `mmupt train`. The defaults are MM-UPT's protocol (arXiv 2505.22453 and its public code, 8 GPUs)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
+from mmupt.config.guard import LIMITS, GuardConfig
 from mmupt.config.sampling import RolloutConfig
 from mmupt.config.section import Section
 from mmupt.config.vote import RewardConfig, VoteConfig
@@ -122,6 +123,10 @@ class TrainConfig(Section):
     lora: LoraConfig | None = None
     """Adapters; null trains all weights."""
     save: SaveConfig = SaveConfig()
+    guard: GuardConfig = GuardConfig()
+
+    free: ClassVar[frozenset[str]] = Section.free | {f"guard.{name}" for name in ("on_collapse", "window", *LIMITS)}
+    """The guard only watches: a run that it stopped may go on under other limits."""
 
     @property
     def rollouts_each(self) -> int:

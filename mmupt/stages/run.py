@@ -15,7 +15,7 @@ from pathlib import Path
 from mmupt import console
 from mmupt.config.run import RunConfig
 from mmupt.config.toml import dumps
-from mmupt.errors import MmuptError, UserError
+from mmupt.errors import CollapseError, MmuptError, UserError
 from mmupt.rundir import disk_errors, write_atomic
 from mmupt.stages.children import Children
 from mmupt.stages.pipeline import RECIPES, Stage, finished, plan
@@ -96,6 +96,8 @@ def _ended(name: str, code: int, reason: str) -> None:
         raise KeyboardInterrupt
     if code == 2:
         raise UserError(reason or "the stage refused its settings", where=f"stage {name}")
+    if code == 3:
+        raise CollapseError(f"stage {name}: {reason}")
     if code != 0:
         raise MmuptError(f"stage {name} ended with exit code {code}: {reason or 'it gave no reason'}")
 

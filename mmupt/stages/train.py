@@ -15,6 +15,7 @@ from mmupt.config import to_dict
 from mmupt.config.train import TrainConfig
 from mmupt.errors import UserError
 from mmupt.rundir import RunDir
+from mmupt.stages import collapse
 from mmupt.stages.ranks import run_ranks
 from mmupt.training.groups import BatchShape
 from mmupt.training.lifeline import die_with_parent
@@ -40,17 +41,24 @@ def train(config: TrainConfig) -> dict[str, JsonValue]:
     try:
         if run.done:
             return run.result()
-        if world == 1 and config.ranks > 1:
-            _start_ranks(config)
-        else:
-            from mmupt.training import loop
-
-            loop.train(config, run.path, run)
-        result = _result(run)
+        alarm = collapse.verdict(config, run.path)
+        if alarm is None:
+            _train(config, run, world)
+            alarm = collapse.verdict(config, run.path)
+        result = _result(config, run, None if alarm is None else collapse.end(config, run.path, alarm))
         run.finish(result)
         return result
     finally:
         run.close()
+
+
+def _train(config: TrainConfig, run: RunDir, world: int) -> None:
+    if world == 1 and config.ranks > 1:
+        _start_ranks(config)
+        return
+    from mmupt.training import loop
+
+    loop.train(config, run.path, run)
 
 
 def check(config: TrainConfig, ranks: int) -> BatchShape:
@@ -97,17 +105,18 @@ def _other_rank(config: TrainConfig) -> dict[str, JsonValue]:
     from mmupt.training import loop
 
     folder = Path(config.out)
-    if (folder / "done.json").exists():
+    if (folder / "done.json").exists() or collapse.verdict(config, folder) is not None:
         return {}
     loop.train(config, folder, None)
     return {}
 
 
-def _result(run: RunDir) -> dict[str, JsonValue]:
+def _result(config: TrainConfig, run: RunDir, rolled_back_to: int | None) -> dict[str, JsonValue]:
     """Told from the files alone, so that a run that was killed after its last step tells the same."""
     from mmupt.training import checkpoint
 
-    rows = run.jsonl("metrics").read()
+    alarm = collapse.first(config, run.path)
+    rows = run.jsonl("metrics").read()[:rolled_back_to]
     last = checkpoint.latest(run.path / "checkpoints")
     return {
         "checkpoint": None if last is None else str(last.relative_to(run.path)),
@@ -116,6 +125,7 @@ def _result(run: RunDir) -> dict[str, JsonValue]:
         "groups_skipped": _total(rows, "groups_skipped"),
         "first_reward": rows[0]["reward"],
         "last_reward": rows[-1]["reward"],
+        "collapse": None if alarm is None else {"step": alarm.step, "signal": alarm.alarm},
     }
 
 

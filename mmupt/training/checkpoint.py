@@ -124,8 +124,21 @@ def publish(root: Path, step: int) -> None:
     rundir.replace_folder(scratch(root, step), root / f"step-{step}")
 
 
-def keep_newest(root: Path, limit: int | None) -> None:
-    """Delete the oldest whole checkpoints until `limit` are left; the newest always stays.
+def saved_steps(root: Path) -> list[int]:
+    """Steps of the whole checkpoints, in order."""
+    return [int(path.name[5:]) for path in step_folders(root)]
+
+
+def discard(folder: Path) -> None:
+    """Renamed first: a folder that is half deleted must not look like a checkpoint."""
+    doomed = folder.with_name(f".{folder.name}.old")
+    folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def keep_newest(root: Path, limit: int | None, good: int | None = None) -> None:
+    """Delete the oldest whole checkpoints until `limit` are left; the newest always stays, and that of the step `good`,
+    the last one that the collapse guard calls so.
 
     Called after a new one is in place and once before a run goes on, to end what a kill interrupted.
     """
@@ -134,7 +147,5 @@ def keep_newest(root: Path, limit: int | None) -> None:
     if limit is None:
         return
     for folder in step_folders(root)[: -max(1, limit)]:
-        # Renamed first: a folder that is half deleted must not look like a checkpoint.
-        doomed = folder.with_name(f".{folder.name}.old")
-        folder.rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+        if folder.name != f"step-{good}":
+            discard(folder)

@@ -1,17 +1,18 @@
-"""The logs of a training run: metrics.jsonl (a row a step), rollouts.jsonl (a row a completion), with `--audit`
-audit.jsonl, and timings.jsonl.
+"""The logs of a training run: metrics.jsonl and guard.jsonl (a row a step), rollouts.jsonl (a row a completion), with
+`--audit` audit.jsonl, and timings.jsonl.
 
-The first three hold no time and are cut back to the sizes that a checkpoint noted before a resumed run goes on, so that
-a killed run's files end equal to an undisturbed one's, byte for byte. Times go to timings.jsonl, which keeps what every
-attempt took.
+All but the last hold no time and are cut back to the sizes that a checkpoint noted before a resumed run goes on, so
+that a killed run's files end equal to an undisturbed one's, byte for byte. Times go to timings.jsonl, which keeps what
+every attempt took.
 """
 
 from collections.abc import Iterable, Mapping
 
 from mmupt.rundir import RunDir
+from mmupt.training.observation import Observation
 from mmupt.types import JsonValue
 
-EXACT = ("metrics.jsonl", "rollouts.jsonl", "audit.jsonl")
+EXACT = ("metrics.jsonl", "rollouts.jsonl", "audit.jsonl", "guard.jsonl")
 
 
 class TrainingLogs:
@@ -31,6 +32,10 @@ class TrainingLogs:
 
     def append(self, name: str, rows: Iterable[Mapping[str, JsonValue]]) -> None:
         self._logs[name].append(rows)
+
+    def observations(self) -> list[Observation]:
+        """The rows of guard.jsonl."""
+        return [Observation.of(row) for row in self._logs["guard.jsonl"].read()]
 
     def metrics(self) -> list[dict[str, JsonValue]]:
         """All rows of metrics.jsonl."""

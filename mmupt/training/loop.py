@@ -6,6 +6,7 @@ weights and optimiser from its files, everything else from the step's number, lo
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +20,12 @@ from mmupt.training.assembly import assemble, prepare_device
 from mmupt.training.audit import Audit
 from mmupt.training.checkpoint import LoraShape, State
 from mmupt.training.groups import BatchShape
+from mmupt.training.guard import last_good, readings
 from mmupt.training.logs import TrainingLogs
+from mmupt.training.observation import observed
 from mmupt.training.trackers import Tracker, start
 from mmupt.training.trainer import StepOutcome, Trainer
+from mmupt.training.watch import Watch
 from mmupt.types import JsonValue
 
 SAMPLER_GAP_LIMIT = 0.05
@@ -43,10 +47,11 @@ def train(config: TrainConfig, folder: Path, run: RunDir | None) -> None:
     logs = TrainingLogs(run) if run is not None else None
     _agree_on_data(folder, trainer, logs)
     done = _resume(folder / "checkpoints", trainer, logs)
-    _steps(folder, trainer, logs, done)
+    seen = ranks.gather(logs.observations() if logs is not None else [])[0]
+    _steps(folder, trainer, logs, done, Watch(config.guard, folder, seen, first=logs is not None))
 
 
-def _steps(folder: Path, trainer: Trainer, logs: TrainingLogs | None, done: int) -> None:
+def _steps(folder: Path, trainer: Trainer, logs: TrainingLogs | None, done: int, watch: Watch) -> None:
     config, total = trainer.config, trainer.total_steps
     audit = Audit.of(config.data) if config.audit and logs is not None else None
     tracker = start(config.tracker, folder, to_dict(config), done) if config.tracker and logs is not None else None
@@ -54,11 +59,15 @@ def _steps(folder: Path, trainer: Trainer, logs: TrainingLogs | None, done: int)
         for step in range(done, total):
             began = time.monotonic()
             outcome = trainer.step(step)
-            if logs is not None:
-                _log(logs, outcome, step + 1, audit, tracker)
             finished = step + 1
+            seen = observed(finished, outcome.records, outcome.metrics)
+            if logs is not None:
+                _log(logs, outcome, finished, audit, tracker)
+                logs.append("guard.jsonl", [seen.row()])
+            if watch.collapsed(seen):
+                break
             if finished == total or finished % config.save.every == 0:
-                save(folder / "checkpoints", trainer, logs, finished)
+                save(folder / "checkpoints", trainer, logs, finished, watch.good)
             if logs is not None:
                 logs.append("timings.jsonl", [{"step": finished, "seconds": round(time.monotonic() - began, 3)}])
             progress.advance(1, _note(outcome))
@@ -83,8 +92,11 @@ def _log(logs: TrainingLogs, outcome: StepOutcome, step: int, audit: Audit | Non
         console.warn(f"step {step}: {told}; their prompts or weights may not be the same")
 
 
-def save(root: Path, trainer: Trainer, logs: TrainingLogs | None, step: int) -> None:
-    """Write the checkpoint of `step` finished steps; all ranks call it."""
+def save(
+    root: Path, trainer: Trainer, logs: TrainingLogs | None, step: int, good: Callable[[], int | None] = lambda: None
+) -> None:
+    """Write the checkpoint of `step` finished steps; all ranks call it. `good` names the step of a checkpoint that has
+    to stay."""
     ranks, scratch = trainer.ranks, checkpoint.scratch(root, step)
     if ranks.first:
         checkpoint.clear(scratch)
@@ -97,7 +109,7 @@ def save(root: Path, trainer: Trainer, logs: TrainingLogs | None, step: int) -> 
             checkpoint.write_state(scratch, replace(_state(trainer, step), log_sizes=logs.sizes()))
     if logs is not None:
         checkpoint.publish(root, step)
-        checkpoint.keep_newest(root, trainer.config.save.total_limit)
+        checkpoint.keep_newest(root, trainer.config.save.total_limit, good())
     ranks.barrier()
 
 
@@ -118,7 +130,9 @@ def _resume(root: Path, trainer: Trainer, logs: TrainingLogs | None) -> int:
     trainer.ranks.barrier()
     if logs is not None:
         logs.roll_back({} if state is None else state.log_sizes)
-        checkpoint.keep_newest(root, trainer.config.save.total_limit)
+        seen = readings(logs.observations(), trainer.config.guard)
+        good = last_good(seen, checkpoint.saved_steps(root))
+        checkpoint.keep_newest(root, trainer.config.save.total_limit, good)
     if found is None or state is None:
         return 0
     trainer.engine.load(found)
