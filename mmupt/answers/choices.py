@@ -19,6 +19,7 @@ _LEAD = r"(?:(?:the\s+)?(?:correct\s+)?(?:option|choice|answer)(?:\s+is)?|选项
 _BARE = re.compile(rf"(?:{_LEAD})?[(\[]?\s*([A-Za-z])\s*[)\]]?\s*[.:]?", re.IGNORECASE)
 _WITH_TEXT = re.compile(rf"(?:{_LEAD})?(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])\s*[.:)])\s*[.:,]?\s*\S.*", re.DOTALL)
 _FURTHER = re.compile(r"(?:[,;&]|\band\b|\bor\b|^[)\]]?\s*[.:,]?)\s*[(\[]?([A-Z])\s*[)\]]?\s*(?=[.:,;&]|$|and\b|or\b)")
+_SEVERAL = re.compile(r"[(\[]?[A-Z][)\]]?(?:\s*[,;&]?\s*(?:and\s+)?[(\[]?[A-Z][)\]]?)+\.?")
 _PREFIX = re.compile(r"\s*[(\[]?([A-Z])\s*[.:)\]]\s*(?=\S)")
 
 
@@ -34,6 +35,14 @@ def letter_form(text: str) -> str | None:
     letter = str(led[1] or led[2])
     others = {found[1] for found in _FURTHER.finditer(cleaned[led.end(1) if led[1] else led.end(2) :])}
     return letter if others <= {letter} else None
+
+
+def letters_form(text: str, count: int) -> frozenset[str]:
+    """The letters of an answer that names several of `count` choices (C, D; (C) and (D); CD), or none of them."""
+    if not _SEVERAL.fullmatch(cleaned := clean(text)):
+        return frozenset()
+    letters = re.findall("[A-Z]", cleaned.replace("and", " "))
+    return frozenset(letters if set(letters) <= set(LETTERS[:count]) and len(set(letters)) == len(letters) else ())
 
 
 def letter_of(text: str, choices: Sequence[str]) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from mmupt.answers.choices import gold_letter, letter_form, letter_of, same_choice
+from mmupt.answers.choices import gold_letter, letter_form, letter_of, letters_form, same_choice
 from mmupt.answers.clean import tidy
 from mmupt.answers.compare import same
 from mmupt.answers.extract import extract
@@ -57,6 +57,10 @@ def grade_answer(
         chosen = letter_of(answer, choices)
         reason = f"chose {chosen}, gold {wanted}" if chosen else f"names no choice, gold {wanted}"
         return Grade(same_choice(chosen, wanted, choices), answer, reason)
+    several = letters_form(gold, len(choices))
+    if several:
+        right = letters_form(answer, len(choices)) == several
+        return Grade(right, answer, f"{'the' if right else 'not the'} choices {', '.join(sorted(several))}")
     said, meant = read(answer), read(gold)
     if (
         said

@@ -29,6 +29,7 @@ WAYS: tuple[Way, ...] = (
     lists.plus_or_minus,
     lists.bare,
     scalars.measured,
+    scalars.quantity,
     scalars.expression,
 )
 LEVELS = 4

@@ -10,10 +10,13 @@ from mmupt.answers.reading import Inner, Reading, number
 from mmupt.answers.structure import split_top
 from mmupt.answers.text import fold
 from mmupt.answers.tokens import UnreadableError
-from mmupt.answers.units import SCALES, parse_unit
+from mmupt.answers.units import SCALES, known_unit, parse_unit
 
 _SUFFIX = r"(?:°[CFT]?|[A-Za-zμ]|[\u4e00-\u9fff])[A-Za-zμ.\u4e00-\u9fff/ ]{0,40}(?:\s*\^?\{?[23]\}?)?|°[CFT]?"
 _MEASURED = re.compile(rf"(.*?(?:\d|\}}|\)|°|\s|(?<=\d)\.))\s*({_SUFFIX})")
+_QUANTITY = re.compile(
+    r"(.*[^\s*/+\-^({])\s+((?:square |cubic |sq |cu )?[A-Za-z]+\.?(?:\s*\^?\s*(?:\{\s*[23]\s*\}|[23]))?)", re.DOTALL
+)
 _TURNED = re.compile(r"sin|cos|tan|cot|sec|csc")
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::\d\d)?\s*([ap]\.?m\.?)?", re.IGNORECASE)
 _PERCENT = re.compile(r"(.+?)\s*(?:%|percent|per cent|percentage)", re.IGNORECASE)
@@ -89,6 +92,23 @@ def measured(text: str, inner: Inner) -> Reading | None:
     if read is None or read.value is None or scale:
         return None
     return Reading(read.key, read.kind, read.value, unit)
+
+
+def quantity(text: str, inner: Inner) -> Reading | None:
+    """An expression with variables, and a unit after a space: 12x² + 5x cm³, 3πx litres.
+
+    One letter alone is a variable (2x m² is a product), unless it has a power, follows a number, and stands nowhere
+    else: 12x² + 5 m³.
+    """
+    found = _QUANTITY.fullmatch(text)
+    unit = known_unit(found[2]) if found else None
+    if found is None or unit is None:
+        return None
+    letters = [letter for letter in found[2] if letter.isalpha()]
+    if len(letters) == 1 and (found[2][-1] not in "23}" or letters[0] in found[1] or not found[1][-1].isdigit()):
+        return None
+    read = expression(found[1], inner)
+    return None if read is None or read.kind != "expression" else Reading(read.key, read.kind, read.value, unit)
 
 
 def expression(text: str, _: Inner) -> Reading | None:

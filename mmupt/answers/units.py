@@ -60,7 +60,7 @@ class Unit:
 def parse_unit(text: str) -> Unit | None:
     """The unit that `text` names, or None where it does not read as a unit."""
     name = " ".join(text.replace("{", "").replace("}", "").split()) if "^" not in text else text.strip()
-    known = _known(name)
+    known = known_unit(name)
     if known is not None:
         return known
     words = name.lower().split()
@@ -70,7 +70,8 @@ def parse_unit(text: str) -> Unit | None:
     return Unit(" ".join(_singular(word) for word in words))
 
 
-def _known(name: str) -> Unit | None:
+def known_unit(name: str) -> Unit | None:
+    """The unit of that name in the table, or a power of a length there."""
     power = _EXPONENT.search(name)
     if power:
         return _raised(_LENGTH.get(_spelled(name[: power.start()], _LENGTH)), int(power[1]))
