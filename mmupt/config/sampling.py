@@ -14,8 +14,8 @@ class RolloutConfig(Section):
     """The defaults are MM-UPT's rollouts; a stage with other defaults says so in a subclass."""
 
     engine: str = "auto"
-    """auto, vllm, transformers, openai (a running server) or scripted; auto takes vLLM on a GPU, and what is fastest for
-    the model on a CPU."""
+    """auto, vllm, transformers, openai (a running server) or scripted; auto takes vLLM on a GPU, and on a CPU what is
+    fastest for the model."""
     temperature: float = 0.7
     """0 is greedy."""
     top_p: float = 0.99
