@@ -90,6 +90,9 @@ class TrainConfig(Section):
     vote_samples: int | None = None
     """Rollouts of each problem that vote; the first group_size of them are trained on, as in TTRL (64 and 32). null:
     group_size."""
+    max_prompt_tokens: int | None = 2048
+    """Problems whose processed prompt, image tokens included, is longer are left out before training, and counted. null
+    keeps all."""
     problems_per_step: int = 512
     """Problems of one batch of rollouts."""
     updates_per_step: int = 4

@@ -40,6 +40,20 @@ def decode(ref: ImageRef, *, min_pixels: int | None = None, max_pixels: int | No
     return image if size == image.size else image.resize(size)
 
 
+def picture_size(ref: ImageRef) -> tuple[int, int]:
+    """Width and height as the file's header tells them; no pixel is decoded."""
+    from PIL import Image
+
+    data = image_bytes(ref)
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            size = image.size
+    except Exception as error:  # as in _rgb
+        raise SampleError(f"the picture cannot be decoded ({_first_words(error)})") from error
+    _refuse_size(*size)
+    return size
+
+
 def smart_size(width: int, height: int, min_pixels: int, max_pixels: int) -> tuple[int, int]:
     """Width and height as multiples of 28 within the limits, the aspect kept (qwen-vl-utils' smart_resize)."""
     fitted_height = max(PATCH, round(height / PATCH) * PATCH)

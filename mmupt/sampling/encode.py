@@ -15,6 +15,7 @@ from transformers import ProcessorMixin
 
 from mmupt.errors import SampleError
 from mmupt.problems import decode
+from mmupt.problems.pictures import MAX_PICTURE, PATCH, picture_size, smart_size
 from mmupt.types import ImageRef, Prompt
 
 Pictures = dict[tuple[ImageRef, ...], tuple[Tensor, Tensor]]
@@ -52,6 +53,20 @@ def chat_text(processor: ProcessorMixin, prompt: Prompt) -> str:
         found = text.count(placeholder)
         raise SampleError(f"{prompt.id}: its text holds {found} x {placeholder} for {len(prompt.images)} pictures")
     return text
+
+
+def prompt_tokens(processor: ProcessorMixin, prompt: Prompt) -> int:
+    """Length of the encoded prompt, image tokens included; of the pictures only the headers are read."""
+    words = len(token_ids(processor, chat_text(processor, prompt)))
+    # The text holds one token for each picture already.
+    return words + sum(_cells(processor, ref) - 1 for ref in prompt.images)
+
+
+def _cells(processor: ProcessorMixin, ref: ImageRef) -> int:
+    size = getattr(processor.image_processor, "size", {})
+    low, high = size.get("shortest_edge") or 1, size.get("longest_edge") or MAX_PICTURE
+    width, height = smart_size(*picture_size(ref), low, high)
+    return width * height // PATCH**2
 
 
 def picture(processor: ProcessorMixin, ref: ImageRef) -> Image.Image:

@@ -9,7 +9,7 @@ from mmupt import problems, prompts
 from mmupt.config.train import TrainConfig
 from mmupt.errors import SampleError, UserError
 from mmupt.problems import Skip
-from mmupt.sampling.encode import chat_text
+from mmupt.sampling.encode import chat_text, prompt_tokens
 from mmupt.training.order import steps_per_epoch
 from mmupt.types import Problem, Prompt
 
@@ -32,12 +32,20 @@ def load(config: TrainConfig, processor: ProcessorMixin, *, answers: bool) -> Tr
     skipped = list(found.skipped)
     for problem in found.problems[: config.limit]:
         try:
-            chat_text(processor, prompt_of(problem, config))
+            _refuse_long(processor, prompt_of(problem, config), config.max_prompt_tokens)
             kept.append(problem)
         except SampleError as error:
             skipped.append(Skip(id=problem.id, where=config.data, reason=str(error)))
     bare = [replace(problem, answer=None, answer_type=None, precision=None, unit=None) for problem in kept]
     return TrainingSet(tuple(kept), tuple(skipped), problems.digest(bare))
+
+
+def _refuse_long(processor: ProcessorMixin, prompt: Prompt, limit: int | None) -> None:
+    """A SampleError for a prompt that does not suit the chat template or is over the limit."""
+    if limit is None:
+        chat_text(processor, prompt)
+    elif (length := prompt_tokens(processor, prompt)) > limit:
+        raise SampleError(f"its prompt has {length} tokens, more than max_prompt_tokens = {limit}")
 
 
 def prompt_of(problem: Problem, config: TrainConfig) -> Prompt:
