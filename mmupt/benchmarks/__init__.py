@@ -1,5 +1,15 @@
 """Benchmarks, one file each, named as the benchmark; `contract` says what such a file defines."""
 
-from mmupt.benchmarks.contract import Benchmark, Measures, Source, find, measures_of, names, official_of, source_of
+from mmupt.benchmarks.contract import (
+    Benchmark,
+    Measures,
+    Source,
+    find,
+    measures_of,
+    named,
+    names,
+    official_of,
+    source_of,
+)
 
-__all__ = ["Benchmark", "Measures", "Source", "find", "measures_of", "names", "official_of", "source_of"]
+__all__ = ["Benchmark", "Measures", "Source", "find", "measures_of", "named", "names", "official_of", "source_of"]

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 from mmupt import registry
+from mmupt.benchmarks import own
 from mmupt.errors import UserError
 from mmupt.problems import ProblemSet
 from mmupt.problems.rows import Columns
@@ -76,7 +77,12 @@ def names() -> list[str]:
 
 def find(name: str) -> Benchmark:
     """The benchmark of that name; an unknown one is a UserError that names the nearest."""
-    return cast(Benchmark, registry.load(__package__, name, _MEMBER))
+    return cast(Benchmark, own.known(name) or registry.load(__package__, name, _MEMBER))
+
+
+def named(spec: str) -> str:
+    """The name of a benchmark that is given by name, or by the path of its file; from then on `find` knows it."""
+    return own.read(spec, names()) if own.is_path(spec) else spec
 
 
 def official_of(bench: Benchmark, name: str) -> Official:

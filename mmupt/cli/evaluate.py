@@ -10,7 +10,7 @@ from mmupt.cli.settings import DryRun, Recipe, Sets, resolve, show
 def evaluate(
     recipe: Recipe = None,
     bench: Annotated[
-        str | None, typer.Option(help="Benchmarks, separated by commas; `mmupt list benchmarks` shows all.")
+        str | None, typer.Option(help="Benchmarks, or .py files of your own, a,b,c; `mmupt list benchmarks` shows all.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Model folder or hub name; tiny is the embedded one.")] = None,
     out: Annotated[str | None, typer.Option(help="Run folder to make or to go on with.")] = None,

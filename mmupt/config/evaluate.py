@@ -44,8 +44,8 @@ class EvaluateConfig(Section):
     out: str
     """Folder of the run."""
     bench: str | None = None
-    """Benchmark; several are separated by commas, and then each has a folder of its own within the run. Without it
-    tiny, or those of the run that is scored again."""
+    """Benchmark, or the path of a benchmark file of your own (.py); several are separated by commas, and then each has
+    a folder of its own within the run. Without it tiny, or those of the run that is scored again."""
     model: str = _EMBEDDED
     """Model folder or hub name; tiny is the embedded one."""
     split: str | None = None

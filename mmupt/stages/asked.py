@@ -40,7 +40,7 @@ class Plan:
 
 def planned(config: EvaluateConfig) -> list[Plan]:
     """The plans of an evaluation that samples from a model or reads a file of responses."""
-    return [_plan(config, name) for name in config.names()]
+    return [_plan(config, benchmarks.named(spec)) for spec in config.names()]
 
 
 def folder_of(config: EvaluateConfig, name: str, several: bool) -> Path:

@@ -46,10 +46,11 @@ def _benchmarks(config: EvaluateConfig, run: Path) -> dict[str, Path]:
     folders = {str(json.loads(file.read_bytes())["benchmark"]): file.parent for file in found}
     if config.bench is None:
         return folders
-    for name in config.names():
+    wanted = [benchmarks.named(spec) for spec in config.names()]
+    for name in wanted:
         if name not in folders:
             raise UserError(f"no benchmark {name!r}", where=str(run), fix=f"it holds {', '.join(folders)}")
-    return {name: folders[name] for name in config.names()}
+    return {name: folders[name] for name in wanted}
 
 
 def _plan(config: EvaluateConfig, name: str, source: Path, several: bool) -> Plan:
