@@ -10,7 +10,7 @@ import cmath
 from fractions import Fraction
 from hashlib import sha256
 from itertools import pairwise
-from math import comb, factorial
+from math import comb, factorial, inf
 
 from mmupt.answers.arithmetic import Number, UndefinedError, add, apply, divide, multiply, power, root
 from mmupt.answers.limits import DEPTH, EXPRESSION
@@ -55,9 +55,14 @@ class Expression:
         self._point = at
         self.variables: set[str] = set()
         self.peak = 0.0
-        self.value = self._sum()
+        try:
+            self.value = self._sum()
+        except OverflowError:  # only floats overflow
+            raise UndefinedError("a number too large for a float") from None
         if self._at != len(self._tokens):
             raise UnreadableError(self._tokens[self._at])
+        if self.peak == inf and not isinstance(self.value, Fraction):
+            raise UndefinedError("a float that comes of numbers too large for one")
 
     def _next(self) -> str | None:
         return self._tokens[self._at] if self._at < len(self._tokens) else None
@@ -70,7 +75,10 @@ class Expression:
         return token
 
     def _seen(self, value: Number) -> Number:
-        self.peak = max(self.peak, abs(complex(value)))
+        try:
+            self.peak = max(self.peak, abs(complex(value)))
+        except OverflowError:  # a whole number may have 2,000 bits, a float holds 1,024
+            self.peak = inf
         return value
 
     def _sum(self) -> Number:
