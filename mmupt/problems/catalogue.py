@@ -25,6 +25,8 @@ class Entry:
     licence: str | None
     """None where it is not known."""
     about: str
+    subset: str | None = None
+    """Its configuration, where the hub has several."""
 
 
 def entries(path: Path | None = None) -> dict[str, Entry]:
@@ -53,6 +55,7 @@ def _entry(name: str, table: dict[str, object], where: Path) -> Entry:
         columns=Columns(**{field: (str(column),) for field, column in columns.items()}),
         licence=_optional(table, "licence"),
         about=str(table.get("about", "")),
+        subset=_optional(table, "subset"),
     )
 
 

@@ -64,14 +64,15 @@ def _from_hub(rest: str) -> tuple[Iterable[Row], Columns]:
     if not name:
         raise UserError("no split is named", where=f"hub:{rest}", fix="write hub:ID:SPLIT")
     entry = catalogue.by_id(name)
-    columns = entry.columns if entry else Columns()
-    return hub.rows(name, split, revision=revision or (entry.revision if entry else None)), columns
+    if entry is None:
+        return hub.rows(name, split, revision=revision or None), Columns()
+    return hub.rows(name, split, revision=revision or entry.revision, subset=entry.subset), entry.columns
 
 
 def _from_entry(entry: catalogue.Entry, split: str) -> tuple[Iterable[Row], Columns]:
     if entry.splits and split not in entry.splits:
         raise UserError(f"no split {split!r}", where=entry.name, fix=f"choose from {', '.join(entry.splits)}")
-    return hub.rows(entry.id, split, revision=entry.revision), entry.columns
+    return hub.rows(entry.id, split, revision=entry.revision, subset=entry.subset), entry.columns
 
 
 def _unknown(spec: str, path: Path) -> UserError:
