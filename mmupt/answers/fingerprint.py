@@ -7,7 +7,7 @@ no variables). Equality of keys is equality of strings, so it is symmetric and t
 from collections.abc import Sequence
 from fractions import Fraction
 
-from mmupt.answers.arithmetic import Number, UndefinedError, divide
+from mmupt.answers.arithmetic import Number, UndefinedError
 from mmupt.answers.expression import Expression
 from mmupt.answers.tokens import UnreadableError
 
@@ -47,13 +47,10 @@ def _equation_key(left: str, right: str) -> str:
     gaps = []
     for at in range(POINTS):
         a, b = Expression(left, at), Expression(right, at)
-        try:
-            gaps.append(_snapped(_difference(a.value, b.value), max(a.peak, b.peak, abs(complex(a.value)))))
-        except OverflowError:
-            raise UndefinedError("a value that is too large") from None
+        gaps.append(_snapped(_difference(a.value, b.value), max(a.peak, b.peak, abs(complex(a.value)))))
     if not a.variables | b.variables or gaps[0] == 0:
         raise UnreadableError("no equation in a variable")
-    return "equation:" + ",".join(_digits(divide(gap, gaps[0])) for gap in gaps[1:])
+    return "equation:" + ",".join(_digits(complex(gap) / complex(gaps[0])) for gap in gaps[1:])
 
 
 def number_key(value: Fraction) -> str:
