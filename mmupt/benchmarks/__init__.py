@@ -10,6 +10,18 @@ from mmupt.benchmarks.contract import (
     names,
     official_of,
     source_of,
+    together_of,
 )
 
-__all__ = ["Benchmark", "Measures", "Source", "find", "measures_of", "named", "names", "official_of", "source_of"]
+__all__ = [
+    "Benchmark",
+    "Measures",
+    "Source",
+    "find",
+    "measures_of",
+    "named",
+    "names",
+    "official_of",
+    "source_of",
+    "together_of",
+]

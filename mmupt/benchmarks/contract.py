@@ -7,6 +7,7 @@ Beside the names of `Benchmark`, which all files define, a file may define
 
     HUB: Source         where its data set is; `load` reads it from there
     PAPER: str          the paper that states the metric
+    TOGETHER: str       a name in `Problem.meta`: a limited run takes all problems of one value, or none
     official(problem: Problem, response: str) -> Grade
                         the official scorer's current rule, with the response taken as the extracted answer
     measure(asked: Sequence[Problem], correct: Sequence[bool]) -> Measures
@@ -98,6 +99,11 @@ def official_of(bench: Benchmark, name: str) -> Official:
 def measures_of(bench: Benchmark) -> Measure | None:
     """The benchmark's own scores and tables, where it has any."""
     return cast("Measure | None", getattr(bench, "measure", None))
+
+
+def together_of(bench: Benchmark) -> str | None:
+    """What names problems that are scored together, where the benchmark has such."""
+    return cast("str | None", getattr(bench, "TOGETHER", None))
 
 
 def source_of(bench: Benchmark) -> Source | None:

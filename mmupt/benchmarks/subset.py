@@ -2,7 +2,8 @@
 
 Problems are ranked within their family by a hash of their id, and taken in turns from every family. So a limited run
 always asks the same questions, whatever the seed; a smaller limit asks some of a larger one's; and families come
-evenly.
+evenly. Problems that are scored together (the questions of a composite problem) are taken together: one that no longer
+fits is passed over for a smaller one.
 """
 
 import hashlib
@@ -12,18 +13,27 @@ from collections.abc import Sequence
 from mmupt.types import Problem
 
 
-def subset(problems: Sequence[Problem], limit: int | None, stratum: str) -> tuple[Problem, ...]:
-    """At most `limit` problems in their own order; `stratum` is the name of the family in their meta."""
+def subset(
+    problems: Sequence[Problem], limit: int | None, stratum: str, together: str | None = None
+) -> tuple[Problem, ...]:
+    """At most `limit` problems in their own order.
+
+    `stratum` is the name of the family in their meta; `together` that of what may not be torn apart.
+    """
     if limit is None or limit >= len(problems):
         return tuple(problems)
-    families: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    units: dict[str, list[int]] = defaultdict(list)
     for position, problem in enumerate(problems):
-        families[str(problem.meta.get(stratum))].append((_mark(problem.id), position))
-    turns = [
-        (turn, mark, position) for family in families.values() for turn, (mark, position) in enumerate(sorted(family))
-    ]
-    chosen = sorted(position for _, _, position in sorted(turns)[:limit])
-    return tuple(problems[position] for position in chosen)
+        units[problem.id if together is None else str(problem.meta.get(together))].append(position)
+    families: dict[str, list[tuple[str, list[int]]]] = defaultdict(list)
+    for name, positions in units.items():
+        families[str(problems[positions[0]].meta.get(stratum))].append((_mark(name), positions))
+    turns = [(turn, *unit) for family in families.values() for turn, unit in enumerate(sorted(family))]
+    chosen: list[int] = []
+    for _, _, positions in sorted(turns):
+        if len(chosen) + len(positions) <= limit:
+            chosen += positions
+    return tuple(problems[position] for position in sorted(chosen))
 
 
 def _mark(id: str) -> str:

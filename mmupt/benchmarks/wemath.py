@@ -35,6 +35,7 @@ HUB = Source("We-Math/We-Math", Columns(images=("image_path", "image")))
 PAPER = "arXiv 2407.01284"
 SPLITS = {"testmini": "testmini"}
 BREAKDOWNS = ("key",)
+TOGETHER = "composite"
 
 RULES = (golds.TRIMMED, golds.LETTER)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmupt import benchmarks, judges, problems
-from mmupt.benchmarks import Benchmark
+from mmupt.benchmarks import Benchmark, together_of
 from mmupt.benchmarks.subset import subset
 from mmupt.config import to_dict
 from mmupt.config.evaluate import EvaluateConfig
@@ -55,7 +55,7 @@ def select(config: EvaluateConfig, known: Sequence[Problem], bench: Benchmark, w
         wanted = _ids(config.ids)
         refuse_unknown(wanted, known, where)
         chosen = [problem for problem in known if problem.id in set(wanted)]
-    return subset(chosen, config.limit, bench.BREAKDOWNS[0])
+    return subset(chosen, config.limit, bench.BREAKDOWNS[0], together_of(bench))
 
 
 def refuse_unknown(ids: Iterable[str], known: Sequence[Problem], where: str) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mmupt.benchmarks import mathvista, wemath, wemath_metrics
 from mmupt.benchmarks.edit_distance import edit_distance
+from mmupt.benchmarks.subset import subset
 from mmupt.benchmarks.wemath_concepts import DOMAIN_OF, DOMAINS
 from mmupt.benchmarks.wemath_options import split_options
 from mmupt.errors import UserError
@@ -273,3 +274,11 @@ def test_template_and_boxed_answers_of_the_same_letters_score_the_same() -> None
             for judge in ("boxed", "official"):
                 verdicts = [verdict_of(judge, "wemath")(problem, response, False).correct for response in told]
                 assert verdicts == [letter == problem.answer] * 2
+
+
+def test_a_limited_run_asks_composite_problems_whole(whole_set: tuple[Problem, ...]) -> None:
+    for limit in range(3, len(whole_set)):
+        part = subset(whole_set, limit, wemath.BREAKDOWNS[0], wemath.TOGETHER)
+        assert limit - 3 < len(part) <= limit or limit < 7
+        told = wemath.measure(part, [True] * len(part))
+        assert told.tables["composite problems"]["incomplete"] == 0 and told.scores["strict"] == 1.0
