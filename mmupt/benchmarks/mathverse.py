@@ -54,10 +54,11 @@ RULES = (*CHOICE_RULES, *VALUE_RULES)
 
 def load(split: str, data: str | None, *, pictures: bool = True) -> ProblemSet:
     """testmini; problem versions are problems of their own."""
-    return reading.load(HUB, SPLITS[split], data, _mended, pictures=pictures)
+    return reading.load(HUB, SPLITS[split], data, mended, pictures=pictures)
 
 
-def _mended(row: Row) -> Row:
+def mended(row: Row) -> Row:
+    """The row with the fields of a problem."""
     fields = row.fields
     asked, known = str(fields.get("question") or ""), fields.get("metadata")
     metadata = known if isinstance(known, dict) else {}

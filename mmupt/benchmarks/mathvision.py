@@ -41,10 +41,11 @@ RULES = (golds.TRIMMED, golds.LETTER)
 
 def load(split: str, data: str | None, *, pictures: bool = True) -> ProblemSet:
     """One split; `data` may be a folder with test.jsonl or testmini.jsonl, in itself or in its folder data."""
-    return reading.load(HUB, SPLITS[split], data, _mended, pictures=pictures)
+    return reading.load(HUB, SPLITS[split], data, mended, pictures=pictures)
 
 
-def _mended(row: Row) -> Row:
+def mended(row: Row) -> Row:
+    """The row with the fields of a problem."""
     fields = row.fields
     listed = fields.get("options")
     kept = {name: fields.get(name) for name in ("id", "question", "subject", "level", "decoded_image")}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mmupt.benchmarks import find
+from mmupt.benchmarks import find, names, source_of
 from mmupt.judges import verdict_of
 from mmupt.types import Problem
 
@@ -31,6 +31,18 @@ def loaded(name: str, pictures: bool = True) -> dict[str, Problem]:
 
 def judged(name: str, judge: str, problem: Problem, response: str) -> bool:
     return verdict_of(judge, name)(problem, response, False).correct
+
+
+def test_every_benchmark_has_a_golden_file_and_a_line_in_the_docs() -> None:
+    assert {file.stem for file in GOLDEN} == set(names()) - {"tiny"}
+    page = (TESTS.parent / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    for name in names():
+        bench, line = find(name), next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+        told = [f"`{split}`" for split in bench.SPLITS]
+        source = source_of(bench)
+        if source is not None:
+            told += [source.id, str(getattr(bench, "PAPER", None))]
+        assert [each for each in told if each not in line] == [], name
 
 
 @pytest.mark.parametrize("name", [file.stem for file in GOLDEN])

@@ -1,13 +1,14 @@
 """MathVerse, MATH-Vision and the validation sets: what is read from which files, what is asked, what is measured."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
 import pytest
 
-from mmupt.benchmarks import find, geoqa, golds, mathverse, mathvision, mathvision_rule, mmr1
+from mmupt.benchmarks import find, geoqa, golds, mathverse, mathvision, mathvision_rule, mmr1, reading
 from mmupt.benchmarks.inline_choices import split_choices
 from mmupt.errors import UserError
 from mmupt.prompts import ANSWER_FORMAT, answer_prompt
@@ -160,3 +161,25 @@ def test_pictures_are_not_needed_to_score(tmp_path: Path) -> None:
         mathverse.load("testmini", str(tmp_path))
     with pytest.raises(UserError, match="no file of the split 'testmini'"):
         mathverse.load("testmini", str(tmp_path / ".."))
+
+
+def test_mathverse_is_read_from_the_hubs_own_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    from datasets import Dataset, Features, Image, Value
+
+    rows = json.loads((FIXTURES / "mathverse/testmini.json").read_text())[:5]
+    for row in rows:
+        row["image"] = {"bytes": (FIXTURES / "mathverse/images" / row["image"]).read_bytes(), "path": None}
+    text = Value("string")
+    metadata = dict.fromkeys(rows[0]["metadata"], text)
+    features = Features(dict.fromkeys(rows[0], text) | {"image": Image(), "metadata": metadata})
+    (tmp_path / "set").mkdir()
+    Dataset.from_list(rows, features=features).to_parquet(tmp_path / "set" / "testmini.parquet")
+    layout = [
+        f"- config_name: {name}\n  data_files:\n  - split: {name}\n    path: {name}.parquet\n"
+        for name in ("testmini", "testmini_text_only")
+    ]
+    (tmp_path / "set" / "README.md").write_text(f"---\nconfigs:\n{''.join(layout)}---\n")
+    source = replace(mathverse.HUB, id=str(tmp_path / "set"))
+    found = reading.load(source, "testmini", None, mathverse.mended, pictures=True).problems
+    assert told(found) == told(mathverse.load("testmini", str(FIXTURES / "mathverse")).problems[:5])
