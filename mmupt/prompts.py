@@ -30,8 +30,8 @@ Response:
 {response}
 
 (End of the response.) Does the final answer of the response mean the same as the reference answer? Do not solve the \
-question again; wording, notation and the steps do not matter. Reply with one word in a box: \\boxed{correct} if it does, \
-\\boxed{wrong} if it does not, \\boxed{none} if the response gives no final answer."""
+question again; wording, notation and the steps do not matter. Reply with one word in a box: \\boxed{correct} \
+if it does, \\boxed{wrong} if it does not, \\boxed{none} if the response gives no final answer."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 

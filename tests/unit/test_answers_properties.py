@@ -10,8 +10,9 @@ from mmupt.answers.clean import clean, tidy
 from mmupt.voting import vote
 
 MARKS = (
-    "\\boxed{ } { \\frac \\sqrt \\text{ 1 2 12 3.5 1,234 10^400 2^{1500} 1e400 x y A B ( ) [ ] , ; $ \\{ \\} ^ _ + - * / = < \\le : % "
-    "° cm m^2 \\pm \\pi √ ½ ² | ! and or . \\ \\left \\right \\infty \\cup the answer is <answer> </answer> <think> "
+    "\\boxed{ } { \\frac \\sqrt \\text{ 1 2 12 3.5 1,234 10^400 2^{1500} 1e400 x y A B ( ) [ ] , ; $ \\{ \\} ^ _ "
+    "+ - * / = < \\le : % ° cm m^2 \\pm \\pi √ ½ ² | ! and or . "
+    "\\ \\left \\right \\infty \\cup the answer is <answer> </answer> <think> "
     "</think> ** three No sin \\, ~ {,} − \\begin{pmatrix} \\end{pmatrix} & \\\\ °C 10^ e i \\log_2 年 １ 12:30 am"
 )
 PIECES = [*MARKS.split(), " ", "\n", "\x00", "\ud800", "\x08oxed{", "the answer is ", " and ", "\\ "]
