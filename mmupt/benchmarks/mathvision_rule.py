@@ -13,7 +13,9 @@ from mmupt.answers.reader import read
 
 _PHRASES = ("the final answer is", "the answer is", "the correct answer is", "the answer should be")
 _BOX = re.compile(r"oxed\{(.*)\}", re.DOTALL)
-_BRACKETED_LETTER = re.compile(r"[({]([a-e])[)}]")
+_MIXED = re.compile(r"(?<=\d)\s*(?=\\frac)")
+_GROUPED_RATIO = re.compile(r"[({]+([\d.]+:[\d.]+)[)}]+")
+_BRACKETED_LETTERS = (re.compile(r"\(([a-e])\)"), re.compile(r"\{([a-e])\}"))
 _GONE = (
     " ", "\\,", "\n", "\\text", "\\mbox", "\\left", "\\right", "^{\\circ}", "^\\circ", "{m}^3", "m^3", "{units}",
     "units", "{km}", "km", "\\!", "\\$", "$", "\\%",
@@ -33,7 +35,9 @@ def extracted(response: str) -> str:
             for spelled in (phrase, phrase.capitalize()):
                 if spelled in text:
                     text = text.split(spelled)[-1].strip().split("\n")[0].split(". ")[0]
-    bare = _BRACKETED_LETTER.sub(r"\1", _undressed(text))
+    bare = _undressed(text)
+    for bracketed in _BRACKETED_LETTERS:
+        bare = bracketed.sub(r"\1", bare)
     return bare.rstrip(".").lstrip(":").strip()
 
 
@@ -83,8 +87,11 @@ def _members(text: str) -> list[object] | None:
 
 def _rounded(text: str) -> Fraction | float | None:
     """The number that a text says, to two decimals; None for what is no plain number (a unit makes it none)."""
+    text = _parsed(text)
     reading = read(text)
     if reading is None or reading.value is None or reading.unit or reading.label or reading.kind == "percent":
+        return None
+    if reading.kind == "ratio" and re.search(r"[a-z%]", text):
         return None
     if isinstance(reading.value, Fraction) and reading.value.denominator == 1:
         return reading.value
@@ -92,6 +99,20 @@ def _rounded(text: str) -> Fraction | float | None:
         return round(float(reading.value), 2)
     except OverflowError:
         return None
+
+
+def _parsed(text: str) -> str:
+    """What the authors' reader of LaTeX sees in a text.
+
+    It stops at a full stop and at a brace that closes what was not opened; a mixed number is a product to it.
+    """
+    depth = 0
+    for at, character in enumerate(text):
+        depth += (character == "{") - (character == "}")
+        if depth < 0 or (character == "." and not text[at + 1 : at + 2].isdigit()):
+            text = text[:at]
+            break
+    return _GROUPED_RATIO.sub(r"\1", _MIXED.sub("*", text))
 
 
 def _is_number(text: str) -> bool:

@@ -106,6 +106,7 @@ def test_mathvision_keeps_the_encoded_picture_of_the_hub(tmp_path: Path) -> None
         ("\\boxed{\\dfrac{1}{2}}", "\\frac{1}{2}"),
         ("7", "7"),
         ("The final answer is 45^\\circ. It is acute.", "45"),
+        ("\\boxed{\\text{(C)}}", "c"),
     ],
 )
 def test_mathvision_answers_are_read_out_by_the_authors_rule(response: str, answer: str) -> None:
@@ -116,6 +117,8 @@ def test_mathvision_equality_rounds_to_two_decimals_and_evaluates_nothing() -> N
     same = mathvision_rule.same
     assert same("\\frac{2}{3}", "0.67") and same("[1,2.001]", "[1, 2]") and same("A", "a")
     assert not same("0.66", "\\frac{2}{3}") and not same("[1,2]", "(1,2)") and not same("", "")
+    assert same("20*\\frac{1}{4}", "$20\\frac{1}{4}$") and not same("20.25", "$20\\frac{1}{4}$")
+    assert same("6.because", "6") and same("6}and{x", "6") and same("(16:9)", "16:9") and not same("16:9cm", "16:9")
     assert not same("9^9^9^9", "5") and not same("__import__('os')", "5") and not same("e", "2.718")
 
 
