@@ -30,7 +30,7 @@ _OTHER: dict[str, dict[str, str]] = {
     "temperature C": {"°C": "1"},
     "temperature F": {"°F": "1"},
     "money": {"dollar": "1", "usd": "1", "USD": "1", "cent": "1/100", "元": "1"},
-    "speed": {"m/s": "1", "km/h": "5/18", "mph": "1397/3125"},
+    "length/time": {"m/s": "1", "km/h": "5/18", "mph": "1397/3125"},
     "force": {"N": "1", "newton": "1"},
     "energy": {"J": "1", "joule": "1", "kJ": "1000"},
     "power": {"W": "1", "watt": "1", "kW": "1000"},
@@ -39,6 +39,7 @@ _OTHER: dict[str, dict[str, str]] = {
     "unit": {"unit": "1", "sq unit": "1", "square unit": "1", "cubic unit": "1", "单位": "1"},
 }  # fmt: skip
 _POWERS = {"square ": 2, "sq ": 2, "sq. ": 2, "平方": 2, "cubic ": 3, "cu ": 3, "立方": 3}
+_PER = re.compile(r"\s*/\s*|\s+per\s+")
 _EXPONENT = re.compile(r"\s*\^?\s*\{?\s*([23])\s*\}?$")
 
 _TURNING_WORDS = "am pm a.m p.m north south east west n e w left right and or to of th st nd rd bc ad bce ce"
@@ -71,7 +72,12 @@ def parse_unit(text: str) -> Unit | None:
 
 
 def known_unit(name: str) -> Unit | None:
-    """The unit of that name in the table, or a power of a length there."""
+    """The unit of that name in the table, a power of a length there, or a rate of two (km / h, dollars per day)."""
+    rate = _PER.split(name.strip())
+    if len(rate) == 2 and max(map(len, rate)) == 1:
+        name = "/".join(rate)  # two letters are a rate only where the table has it: 2h/m is an expression
+    elif len(rate) == 2 and (top := known_unit(rate[0])) and (bottom := known_unit(rate[1])):
+        return Unit(f"{top.dimension}/{bottom.dimension}", top.factor / bottom.factor)
     power = _EXPONENT.search(name)
     if power:
         return _raised(_LENGTH.get(_spelled(name[: power.start()], _LENGTH)), int(power[1]))
