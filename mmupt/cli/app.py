@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from mmupt import __version__
+from mmupt.cli.audit import audit
 from mmupt.cli.doctor import doctor
 from mmupt.cli.evaluate import evaluate
 from mmupt.cli.list import show_list
@@ -24,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(synthesize)
+app.command()(audit)
 app.command()(train)
 app.command()(merge)
 app.command("eval")(evaluate)

@@ -11,7 +11,7 @@ from mmupt.cli.app import app
 from tests.house.source import HEAVY
 
 SURFACE = Path(__file__).with_name("cli_surface.json")
-COMMANDS = ("", "synthesize", "train", "merge", "eval", "run", "report", "doctor", "list")
+COMMANDS = ("", "synthesize", "audit", "train", "merge", "eval", "run", "report", "doctor", "list")
 
 PROBE = """
 import json, resource, sys
