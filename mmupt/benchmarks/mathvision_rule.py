@@ -8,7 +8,7 @@ evaluate the text as code; here the reader of `mmupt.answers` gives the value, w
 import re
 from fractions import Fraction
 
-from mmupt.answers.limits import RESPONSE
+from mmupt.answers.limits import EXPRESSION, RESPONSE
 from mmupt.answers.reader import read
 
 _PHRASES = ("the final answer is", "the answer is", "the correct answer is", "the answer should be")
@@ -87,6 +87,8 @@ def _members(text: str) -> list[object] | None:
 
 def _rounded(text: str) -> Fraction | float | None:
     """The number that a text says, to two decimals; None for what is no plain number (a unit makes it none)."""
+    if len(text) > EXPRESSION:
+        return None
     text = _parsed(text)
     reading = read(text)
     if reading is None or reading.value is None or reading.unit or reading.label or reading.kind == "percent":
