@@ -20,7 +20,7 @@ class GuardConfig(Section):
     """How far the share of the most common answer, over all questions, may rise above the first."""
     vote_amplification: float | None = 0.2
     """How much more often the votes may choose their most common label than completions give that answer."""
-    entropy_fall: float | None = 0.4
+    entropy_fall: float | None = 0.5
     """Part of the first step's answer entropy that may be lost."""
     abstention_rise: float | None = 0.2
     """How far the share of completions without an answer may rise above the first."""

@@ -65,7 +65,7 @@ class SaveConfig(Section):
     every: int = 5
     """Steps between checkpoints; a killed run loses at most so many steps."""
     total_limit: int | None = 2
-    """Checkpoints to keep, newest first; null keeps all."""
+    """Checkpoints to keep: the newest, and the last one that the guard calls good; null keeps all."""
 
 
 class TrainConfig(Section):

@@ -137,8 +137,8 @@ def discard(folder: Path) -> None:
 
 
 def keep_newest(root: Path, limit: int | None, good: int | None = None) -> None:
-    """Delete the oldest whole checkpoints until `limit` are left; the newest always stays, and that of the step `good`,
-    the last one that the collapse guard calls so.
+    """Delete the oldest whole checkpoints until `limit` are left; the newest always stays, and so does that of the step
+    `good`, the last one that the collapse guard calls so: with a limit of one that makes two.
 
     Called after a new one is in place and once before a run goes on, to end what a kill interrupted.
     """
@@ -146,6 +146,11 @@ def keep_newest(root: Path, limit: int | None, good: int | None = None) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
     if limit is None:
         return
-    for folder in step_folders(root)[: -max(1, limit)]:
-        if folder.name != f"step-{good}":
+    folders = step_folders(root)
+    kept = folders[-max(1, limit) :]
+    spared = [folder for folder in folders if folder.name == f"step-{good}" and folder not in kept]
+    if spared:
+        kept = folders[-max(1, limit - 1) :]
+    for folder in folders:
+        if folder not in (*kept, *spared):
             discard(folder)

@@ -55,7 +55,7 @@ def test_a_question_of_yes_or_no_is_no_collapse() -> None:
 @pytest.mark.parametrize(
     ("signal", "beyond", "name", "value"),
     [
-        ("answer_entropy", 1.8, "entropy_fall", 0.4),
+        ("answer_entropy", 1.5, "entropy_fall", 0.5),
         ("abstention", 0.26, "abstention_rise", 0.21),
         ("truncation", 0.25, "truncation_rise", 0.25),
         ("kl", 0.6, "kl", 0.6),
