@@ -36,6 +36,10 @@ class RolloutConfig(Section):
     """vllm: GPUs that hold one copy of the model together."""
     gpu_memory_utilization: float | None = None
     """vllm: share of a GPU's memory that the engine takes, weights and cache together."""
+    engines: int = 1
+    """transformers and vllm: engines side by side, each in a process with GPUs of its own. Not for training."""
+    ray: str | None = None
+    """Start these engines in a Ray cluster instead: its address, or auto for the one that this machine has joined."""
     max_model_len: int | None = None
     """vllm: longest prompt and completion together; without it what the model was made for."""
     base_url: str | None = None
@@ -54,8 +58,15 @@ class RolloutConfig(Section):
             raise UserError(f"top_p = {self.top_p} is no share", fix="use a number above 0 and up to 1")
         if self.max_tokens < 1:
             raise UserError(f"max_tokens = {self.max_tokens} leaves no room for an answer", fix="use at least 1")
+        if self.engines < 1:
+            raise UserError(f"engines = {self.engines} leaves nobody to sample", fix="use 1 or more")
         if self.min_pixels and self.max_pixels and self.min_pixels > self.max_pixels:
             raise UserError("min_pixels is larger than max_pixels", fix="exchange them")
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether engines run in processes of their own."""
+        return self.engines > 1 or self.ray is not None
 
     def options(self) -> dict[str, str | int | float | bool | None]:
         """What the engine is started with, beside the model; None leaves it to the engine."""

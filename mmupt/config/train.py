@@ -137,6 +137,9 @@ class TrainConfig(Section):
         return self.vote_samples or self.group_size
 
     def __post_init__(self) -> None:
+        if self.rollout.side_by_side:
+            fix = "leave out rollout.engines and rollout.ray; ranks sample side by side"
+            raise UserError("training samples from its own weights, in its own processes", where="rollout", fix=fix)
         if self.vote_samples is not None and self.vote_samples < self.group_size:
             what = (
                 f"vote_samples = {self.vote_samples} is fewer than group_size = {self.group_size}, which are trained on"

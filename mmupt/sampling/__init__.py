@@ -10,10 +10,10 @@ import os
 from mmupt import registry
 from mmupt.config.sampling import RolloutConfig
 from mmupt.errors import UserError
-from mmupt.sampling.protocol import Sampler, SamplingParams, Streaming
+from mmupt.sampling.protocol import Parallel, Sampler, SamplingParams, Streaming
 from mmupt.suggest import way_out
 
-__all__ = ["Sampler", "SamplingParams", "Streaming", "engines", "open", "open_configured"]
+__all__ = ["Parallel", "Sampler", "SamplingParams", "Streaming", "engines", "open", "open_configured"]
 
 # torch reads it when it is first imported, which no module does before this one: its C++ parts print by themselves.
 os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
@@ -40,4 +40,10 @@ def open_configured(config: RolloutConfig, model: str) -> Sampler:
     """The engine that the settings name, with those of their options that it has."""
     connect = registry.load("mmupt.sampling", config.engine, defines="connect").connect
     known = inspect.signature(connect).parameters
-    return open(config.engine, model, **{name: value for name, value in config.options().items() if name in known})
+    options = {name: value for name, value in config.options().items() if name in known}
+    if not config.side_by_side:
+        return open(config.engine, model, **options)
+    from mmupt.sampling.several import open_several
+
+    given = {name: value for name, value in options.items() if value is not None}
+    return open_several(config.engine, model, given, engines=config.engines, ray=config.ray)

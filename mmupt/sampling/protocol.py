@@ -75,6 +75,16 @@ class Streaming(Protocol):
         """The groups of `sample`, each with the position of its prompt, as they are finished."""
 
 
+@runtime_checkable
+class Parallel(Protocol):
+    """A sampler that works on several chunks at once."""
+
+    def sample_chunks(
+        self, chunks: Sequence[Sequence[Prompt]], params: SamplingParams
+    ) -> Iterator[tuple[int, list[list[Rollout]]]]:
+        """What `sample` gives for each chunk, with the chunk's number, as they are finished."""
+
+
 def derive_seed(*parts: object) -> int:
     """A seed that depends on the text of all parts and nothing else."""
     digest = hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).digest()

@@ -14,7 +14,7 @@ from mmupt import console
 from mmupt.disk import write_atomic
 from mmupt.journal import encoded
 from mmupt.rundir import JsonlLog
-from mmupt.sampling import Sampler, SamplingParams, Streaming
+from mmupt.sampling import Parallel, Sampler, SamplingParams, Streaming
 from mmupt.stages import chunks
 from mmupt.stages.responses import Row
 from mmupt.types import JsonValue, Prompt, Rollout
@@ -93,13 +93,23 @@ def _groups(
         for position, group in sampler.stream([task.prompts[place] for task, place in places], params):
             yield [(*places[position], group)]
         return
-    for task, ids in zip(tasks, done, strict=True):
-        parts = chunks.split(range(len(task.prompts)), chunk_size)
-        missing = [part for part in parts if any(task.prompts[place].id not in ids for place in part)]
-        task.keep_only(ids - {task.prompts[place].id for part in missing for place in part})
-        for part in missing:
-            groups = sampler.sample([task.prompts[place] for place in part], params)
-            yield [(task, place, group) for place, group in zip(part, groups, strict=True)]
+    missing = [(task, part) for task, ids in zip(tasks, done, strict=True) for part in _missing(task, ids, chunk_size)]
+    asked = [[task.prompts[place] for place in part] for task, part in missing]
+    if isinstance(sampler, Parallel):
+        answered = sampler.sample_chunks(asked, params)
+    else:
+        answered = ((number, sampler.sample(chunk, params)) for number, chunk in enumerate(asked))
+    for number, groups in answered:
+        task, part = missing[number]
+        yield [(task, place, group) for place, group in zip(part, groups, strict=True)]
+
+
+def _missing(task: Task, ids: set[str], chunk_size: int) -> list[Sequence[int]]:
+    """The chunks of a task that are not whole on disk; what there is of them is dropped."""
+    parts = chunks.split(range(len(task.prompts)), chunk_size)
+    missing = [part for part in parts if any(task.prompts[place].id not in ids for place in part)]
+    task.keep_only(ids - {task.prompts[place].id for part in missing for place in part})
+    return missing
 
 
 def _kept(portions: Iterator[list[Group]]) -> Iterator[Group]:
