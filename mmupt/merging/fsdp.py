@@ -1,12 +1,14 @@
 """FSDP's checkpoints as EasyR1 and verl write them: one file a rank, each parameter a DTensor that knows its place.
 
 Nothing of a file is believed that the other files do not say too: the world size, the mesh, the keys and the shapes
-must be the same in all of them, and each rank must stand at a place of its own.
+must be the same in all of them, each rank must stand at a place of its own, and copies of one part must be alike.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import torch
 
 from mmupt.errors import UserError
 from mmupt.merging.blocks import Block, Blocks
@@ -15,6 +17,8 @@ from mmupt.merging.torch_files import load
 from mmupt.merging.unpickle import Inert
 from mmupt.merging.weights import Pieces, Weights
 
+_SAMPLE = 4096
+"""Elements at the start of each copy that are compared: an update moves nearly all of them."""
 _MIXED = "files of different steps or runs lie in one folder; merge another step"
 Place = tuple[int, ...]
 """The coordinate of a rank, one number for each dimension of the mesh."""
@@ -102,7 +106,7 @@ def _mesh(ranks: Sequence[Mapping[str, _Local]], files: Sequence[Path]) -> Place
 
 
 def _blocks(name: str, locals_: Sequence[_Local], sizes: Place, files: Sequence[Path]) -> list[Block]:
-    blocks = []
+    firsts: dict[Place, Stored] = {}
     for local, path in zip(locals_, files, strict=True):
         if (local.shape, local.cuts) != (locals_[0].shape, locals_[0].cuts):
             raise UserError(f"{name} has another shape or cut than in the first file", where=str(path), fix=_MIXED)
@@ -115,9 +119,21 @@ def _blocks(name: str, locals_: Sequence[_Local], sizes: Place, files: Sequence[
         if local.stored.shape != tuple(wanted):
             told = f"its part of {name} has shape {local.stored.shape}, and its place needs {tuple(wanted)}"
             raise UserError(told, where=str(path), fix=_MIXED)
-        if all(cut is not None or at == 0 for cut, at in zip(local.cuts, local.place, strict=True)):
-            blocks.append(Block(tuple(offsets), local.stored))
-    return blocks
+        if not _alike(firsts.setdefault(tuple(offsets), local.stored), local.stored):
+            raise UserError(f"its copy of {name} differs from that of another rank", where=str(path), fix=_MIXED)
+    return [Block(offsets, stored) for offsets, stored in firsts.items()]
+
+
+def _alike(a: Stored, b: Stored) -> bool:
+    if a is b or not a.numel:
+        return True
+    if a.dtype != b.dtype or a.stride != b.stride:
+        return False
+    heads = [
+        (each.flat().part(0, _SAMPLE) if each.contiguous and each.numel > _SAMPLE else each).read() for each in (a, b)
+    ]
+    first, other = (head.reshape(-1)[:_SAMPLE].view(torch.uint8) for head in heads)
+    return torch.equal(first, other)
 
 
 def _same_step(files: Sequence[Path]) -> None:

@@ -122,6 +122,16 @@ def test_files_of_another_world_size_are_refused(copied):
     refused(checkpoint, "several world sizes: 2 and 4")
 
 
+def test_a_copy_of_another_step_is_refused(copied):
+    checkpoint = copied("hsdp")
+
+    def moved(content) -> None:
+        content["lm_head.weight"].to_local()[0, 0] += 1e-3
+
+    rewritten(checkpoint / "model_world_size_4_rank_1.pt", moved)
+    refused(checkpoint, "model_world_size_4_rank_3.pt", "its copy of lm_head.weight differs")
+
+
 def test_a_shard_under_the_name_of_another_rank_is_refused(copied):
     checkpoint = copied("verl/global_step_7")
     shutil.copy(checkpoint / RANK_1.replace("rank_1", "rank_0"), checkpoint / RANK_1)

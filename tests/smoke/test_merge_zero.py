@@ -21,7 +21,10 @@ from mmupt.prompts import answer_prompt
 from mmupt.sampling import SamplingParams
 from mmupt.stages.merge import merge
 
-CASES = {"zero2": "float32", "zero3": "float32", "zero2-bf16": "auto", "zero3-bf16": "auto", "zero2-lora": "float32"}
+CASES = {
+    **dict.fromkeys(("zero0", "zero1", "zero2", "zero3", "zero2-lora"), "float32"),
+    **dict.fromkeys(("zero2-bf16", "zero3-bf16"), "auto"),
+}
 RANK_1 = {"zero2": "zero_pp_rank_1_mp_rank_00_optim_states.pt", "zero3": "zero_pp_rank_1_mp_rank_00_model_states.pt"}
 
 

@@ -27,6 +27,8 @@ class Case:
 
 
 CASES = (
+    Case("zero0", 0),
+    Case("zero1", 1, frozen_vision=True),
     Case("zero2", 2, frozen_vision=True),
     Case("zero3", 3, frozen_vision=True),
     Case("zero3-bf16", 3, bf16=True),
