@@ -68,7 +68,7 @@ def survive(command: Sequence[str], folder: Path, kills: int, seed: int) -> tupl
     undisturbed = fingerprint(folder)
     shutil.rmtree(folder)
     hits = 0
-    for _ in range(kills + LAST_RUN):
+    for _ in range(3 * kills + LAST_RUN):
         if hits == kills:
             break
         if kill_after(command, rng.uniform(0.05, 1.0) * length):

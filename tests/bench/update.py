@@ -56,7 +56,7 @@ class Shape:
 
 
 SHAPES = {
-    "cpu": {"issue": Shape((16, 16), 10, 64), "paper, scaled": Shape((16, 21), 10, 76)},
+    "cpu": {"short": Shape((16, 16), 10, 64), "paper, scaled": Shape((16, 21), 10, 76)},
     "cuda": {"paper": Shape((38, 42), 10, 300)},
 }
 """300 tokens before 64; 380 before 76, five to one; 1,640 before 300."""
