@@ -6,6 +6,9 @@ from pathlib import Path
 
 from mmupt.errors import UserError
 from mmupt.problems.rows import Row
+from mmupt.types import JsonValue
+
+FORM = 'each line must be one JSON object such as {"id": "a", "question": "..."}'
 
 
 def rows(path: Path) -> Iterator[Row]:
@@ -13,7 +16,7 @@ def rows(path: Path) -> Iterator[Row]:
     for number, line in enumerate(_lines(path), start=1):
         if line.strip():
             where = f"{path.name} row {number}"
-            yield Row(where, f"{path.stem}-{number}", _object(line, where), path.parent)
+            yield Row(where, f"{path.stem}-{number}", json_object(line, where, FORM), path.parent)
 
 
 def _lines(path: Path) -> list[str]:
@@ -23,8 +26,8 @@ def _lines(path: Path) -> list[str]:
         raise UserError(f"cannot be read ({error})", where=str(path), fix="give a readable UTF-8 file") from error
 
 
-def _object(line: str, where: str) -> dict[str, object]:
-    fix = 'each line must be one JSON object such as {"id": "a", "question": "..."}'
+def json_object(line: str | bytes, where: str, fix: str) -> dict[str, JsonValue]:
+    """A line as the JSON object that it must be; `fix` tells the user what a line looks like."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -5,13 +5,13 @@ problem), `finish_reason` ("length": cut off) and `tokens`; other keys are passe
 A number is taken as its text, and null as an empty response.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmupt.disk import disk_errors
 from mmupt.errors import UserError
+from mmupt.problems.jsonl import json_object
 from mmupt.types import Grade, JsonValue, Problem, Rollout
 
 Row = Mapping[str, JsonValue]
@@ -91,12 +91,7 @@ def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _response(line: bytes, where: str) -> Response:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"not valid JSON ({str(error)[:80]})", where=where, fix=_FORM) from error
-    if not isinstance(row, dict):
-        raise UserError(f"a JSON {type(row).__name__}, not an object", where=where, fix=_FORM)
+    row = json_object(line, where, _FORM)
     id, text = _id(row, where), _said(row, where)
     index, reason, tokens = row.get("index", 0), row.get("finish_reason"), row.get("tokens")
     if isinstance(index, bool) or not isinstance(index, int) or index < 0:
