@@ -62,7 +62,7 @@ table: setup
 	$(BIN)/mmupt run pipelines/table.toml
 
 bench: setup
-	$(BIN)/python -m tests.bench.update $(if $(GPU),--device cuda)
+	$(BIN)/python -m tests.bench $(if $(GPU),--device cuda)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache

@@ -1,7 +1,7 @@
 """The engine that suits the machine and the model: the engine `auto`.
 
 On a GPU: vLLM, where it is installed. On a CPU: transformers for a model below LARGE parameters, and for any model
-where vLLM is not installed; vLLM for a large one. Measured with n = 8 on one busy CPU core (tests/bench/sampling.py),
+where vLLM is not installed; vLLM for a large one. Measured with n = 8 on one busy CPU core (tests/bench/rollout.py),
 tokens/s of our decoding loop and of vLLM: 4,661 and 602 with 1.7 M parameters, 781 and 555 with 19 M, 72 and 32 with
 82 M.
 """
