@@ -2,7 +2,6 @@
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +10,7 @@ import msgspec
 
 from mmupt.config.keys import check_keys, not_finite, options_at, value_at
 from mmupt.config.overrides import Override, apply, as_overrides
+from mmupt.config.recipe import laid, read
 from mmupt.config.section import Section
 from mmupt.errors import UserError
 from mmupt.suggest import way_out
@@ -21,7 +21,7 @@ T = TypeVar("T", bound=Section)
 
 def load(cls: type[T], recipe: Path | None, sets: Sequence[str | Override] = (), *, table: str | None = None) -> T:
     """Defaults of `cls`, then the recipe (or one table of it), then the overrides from left to right."""
-    settings = {} if recipe is None else _read(recipe, table)
+    settings = {} if recipe is None else _table(recipe, table)
     return parse(cls, settings, sets, source="the settings" if recipe is None else str(recipe))
 
 
@@ -39,7 +39,7 @@ def parse(
     for override in overrides:
         check_keys(cls, _nested(override), override.source)
         apply(merged, override)
-    merged = _laid(cls.implied(merged), merged)
+    merged = laid(cls.implied(merged), merged)
     if key := not_finite(merged):
         raise UserError(f"{key}: is not a finite number", where=_written(key, overrides, source))
     try:
@@ -48,16 +48,8 @@ def parse(
         raise _told(cls, error, merged, overrides, source) from error
 
 
-def _read(recipe: Path, table: str | None) -> dict[str, JsonValue]:
-    try:
-        with recipe.open("rb") as file:
-            settings: dict[str, JsonValue] = tomllib.load(file)
-    except FileNotFoundError:
-        raise UserError("there is no such recipe file", where=str(recipe), fix=_near(recipe)) from None
-    except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})", where=str(recipe)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"is not TOML: {error}", where=str(recipe)) from None
+def _table(recipe: Path, table: str | None) -> dict[str, JsonValue]:
+    settings = read(recipe)
     if table is None:
         return settings
     if not isinstance(inner := settings.get(table), dict):
@@ -65,23 +57,8 @@ def _read(recipe: Path, table: str | None) -> dict[str, JsonValue]:
     return inner
 
 
-def _near(recipe: Path) -> str | None:
-    folder = recipe.parent
-    names = [file.name for file in folder.glob("*.toml")] if folder.is_dir() else []
-    return way_out(recipe.name, names) if names else None
-
-
 def _copied(value: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     return {key: _copied(inner) if isinstance(inner, dict) else inner for key, inner in value.items()}
-
-
-def _laid(beneath: Mapping[str, JsonValue], given: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """`given` over `beneath`, section by section."""
-    laid = _copied(beneath)
-    for key, value in given.items():
-        under = laid.get(key)
-        laid[key] = _laid(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
-    return laid
 
 
 def _nested(override: Override) -> dict[str, JsonValue]:

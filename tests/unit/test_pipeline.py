@@ -77,6 +77,18 @@ def test_a_model_that_is_not_there_is_told_before_the_first_stage(tmp_path: Path
         plan(pipeline(tmp_path, base=evaluation(), late={"use": "train", "model": "nowhere"}))
 
 
+@pytest.mark.parametrize("name", ["./models/mine", "runs/old/model", "../mine", "~/no/such/model"])
+def test_a_folder_that_is_not_there_is_no_hub_model(name: str, tmp_path: Path):
+    with pytest.raises(UserError, match=r"stages.base: model .*: no such model"):
+        plan(pipeline(tmp_path, base=evaluation(model=name, rollout={})))
+
+
+def test_a_hub_model_is_planned_with_without_asking_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("a plan went online"))
+    (stage,) = plan(pipeline(tmp_path, learn={"use": "train", "model": "Qwen/Qwen2.5-VL-7B-Instruct"}))
+    assert stage.settings["model"] == "Qwen/Qwen2.5-VL-7B-Instruct"
+
+
 def test_a_stage_is_done_when_its_folder_says_so_and_its_settings_are_the_same(tmp_path: Path):
     config = pipeline(tmp_path, base=evaluation())
     (stage,) = plan(config)
