@@ -67,7 +67,7 @@ def guesser() -> Path:
     questions = problems.load("tiny:train").problems[:8]
     encoded = encode_all(processor(), [prompts.answer_prompt(question) for question in questions])
     ids = tuple(tuple(processor().tokenizer(f"It is \\boxed{{{n}}}.<|im_end|>")["input_ids"]) for n in (1, 2, 3))
-    groups = [EncodedGroup(torch.tensor(one.input_ids), one.pixel_values, one.image_grid_thw, ids) for one in encoded]
+    groups = [EncodedGroup(torch.tensor(one.input_ids), one.pictures, ids) for one in encoded]
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
     for _ in range(30):
         loss = -shared_prefix.score(model, groups, 1.0).logps_N.mean()
@@ -92,7 +92,7 @@ def random_groups(shapes: Sequence[tuple[int, Sequence[int]]], seed: int = 0) ->
     groups = []
     for one, (_, lengths) in zip(encoded, shapes, strict=True):
         completions = tuple(tuple(draw.randrange(20, 500) for _ in range(length)) for length in lengths)
-        groups.append(EncodedGroup(torch.tensor(one.input_ids), one.pixel_values, one.image_grid_thw, completions))
+        groups.append(EncodedGroup(torch.tensor(one.input_ids), one.pictures, completions))
     return groups
 
 

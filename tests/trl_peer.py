@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from trl import GRPOConfig, GRPOTrainer
 
 from mmupt.problems.tiny import model_dir
-from mmupt.training.scores import EncodedGroup, images_of
+from mmupt.training.scores import EncodedGroup, images_of, seen_by
 from tests.training_parts import processor
 
 TEMPERATURE = 0.7
@@ -66,7 +66,8 @@ def trl_inputs(
     completions, mask = torch.zeros(2, rows, longest, dtype=torch.long, device=device)
     for row, tokens in enumerate(group.completions_G_T):
         completions[row, : len(tokens)], mask[row, : len(tokens)] = torch.tensor(tokens), 1
-    count = 0 if group.image_grid_thw is None else len(group.image_grid_thw)
+    seen = seen_by([group])
+    count = 0 if seen[0] is None else len(seen[0].grid)
     inputs = {
         "prompt_ids": prompt,
         "prompt_mask": torch.ones_like(prompt),
@@ -75,7 +76,7 @@ def trl_inputs(
         "mm_token_type_ids": (torch.cat([prompt, completions], dim=1) == image_token).int(),
         "num_images": [count] * rows,
         "advantages": torch.tensor(advantages_G, device=device),
-        **images_of([group], [rows]),
+        **images_of(seen, [rows]),
     }
     for name, flat in (("old_per_token_logps", old_N), ("ref_per_token_logps", ref_N)):
         if flat is not None:

@@ -30,10 +30,7 @@ MAX_ASPECT = 200
 
 def decode(ref: ImageRef, *, min_pixels: int | None = None, max_pixels: int | None = None) -> Image:
     """The picture in RGB; resized by qwen-vl-utils' rule when a limit is given."""
-    data = image_bytes(ref)
-    if not data:
-        raise SampleError("the picture is empty (0 bytes)")
-    image = _rgb(data)
+    image = _rgb(_content(ref))
     if min_pixels is None and max_pixels is None:
         return image
     size = smart_size(image.width, image.height, min_pixels or 1, max_pixels or MAX_PICTURE)
@@ -44,7 +41,7 @@ def picture_size(ref: ImageRef) -> tuple[int, int]:
     """Width and height as the file's header tells them; no pixel is decoded."""
     from PIL import Image
 
-    data = image_bytes(ref)
+    data = _content(ref)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             size = image.size
@@ -67,6 +64,13 @@ def smart_size(width: int, height: int, min_pixels: int, max_pixels: int) -> tup
         fitted_height = math.ceil(height * grow / PATCH) * PATCH
         fitted_width = math.ceil(width * grow / PATCH) * PATCH
     return fitted_width, fitted_height
+
+
+def _content(ref: ImageRef) -> bytes:
+    data = image_bytes(ref)
+    if not data:
+        raise SampleError("the picture is empty (0 bytes)")
+    return data
 
 
 def _rgb(data: bytes) -> Image:

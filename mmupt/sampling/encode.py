@@ -1,25 +1,23 @@
 """Prompt -> token ids and pixels. The sampler and the trainer both encode here, so that a prompt is tokenised one
 way.
 
-The chat template is applied, each picture is decoded and resized once, and each image placeholder is repeated once
-for each image token, as the model's own processor does. A text that smuggles in a placeholder of its own, and a
-picture that cannot be decoded, are SampleErrors.
+The chat template is applied, and each image placeholder is repeated once for each image token, as the model's own
+processor does. Of a picture only the header is read here; it is decoded by the first pass that sees it (`pixels`). A
+text that smuggles in a placeholder of its own, and a picture without a readable header, are SampleErrors.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from PIL import Image
 from torch import Tensor
 from transformers import ProcessorMixin
 
 from mmupt.errors import SampleError
-from mmupt.problems import decode
-from mmupt.problems.pictures import MAX_PICTURE, PATCH, picture_size, smart_size
+from mmupt.problems.pictures import MAX_PICTURE, picture_size, smart_size
+from mmupt.sampling.pixels import Gallery, Patches, Pictures, picture
 from mmupt.types import ImageRef, Prompt
-
-Pictures = dict[tuple[ImageRef, ...], tuple[Tensor, Tensor]]
-"""The pictures of a prompt -> their pixels and grids."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,23 @@ class Encoded:
 
     input_ids: tuple[int, ...]
     """With one image token for each merged cell of patches."""
-    pixel_values: Tensor | None
-    """(patches of all pictures, values of a patch), in order; None without a picture."""
-    image_grid_thw: Tensor | None
-    """(pictures, 3): time, height and width of each picture in patches."""
+    pictures: Pictures | None
+    """None without a picture."""
+
+    @property
+    def pixel_values(self) -> Tensor | None:
+        """Patches of all pictures on the host, made anew at each call."""
+        found = self._patches()
+        return None if found is None else found.values
+
+    @property
+    def image_grid_thw(self) -> Tensor | None:
+        """(pictures, 3): time, height and width of each picture in patches."""
+        found = self._patches()
+        return None if found is None else found.grid
+
+    def _patches(self) -> Patches | None:
+        return None if self.pictures is None else self.pictures.on(torch.device("cpu"))
 
 
 def encode(processor: ProcessorMixin, prompt: Prompt) -> Encoded:
@@ -39,10 +50,10 @@ def encode(processor: ProcessorMixin, prompt: Prompt) -> Encoded:
     return encode_all(processor, [prompt])[0]
 
 
-def encode_all(processor: ProcessorMixin, prompts: Iterable[Prompt]) -> list[Encoded]:
-    """Several prompts; prompts with the same pictures share their pixels."""
-    seen: Pictures = {}
-    return [_encode(processor, prompt, seen) for prompt in prompts]
+def encode_all(processor: ProcessorMixin, prompts: Iterable[Prompt], gallery: Gallery | None = None) -> list[Encoded]:
+    """Several prompts, which share the decoded pictures of one gallery."""
+    shared = gallery or Gallery(processor)
+    return [_encode(processor, prompt, shared) for prompt in prompts]
 
 
 def chat_text(processor: ProcessorMixin, prompt: Prompt) -> str:
@@ -63,17 +74,22 @@ def prompt_tokens(processor: ProcessorMixin, prompt: Prompt) -> int:
 
 
 def _cells(processor: ProcessorMixin, ref: ImageRef) -> int:
-    size = getattr(processor.image_processor, "size", {})
-    low, high = size.get("shortest_edge") or 1, size.get("longest_edge") or MAX_PICTURE
-    width, height = smart_size(*picture_size(ref), low, high)
-    return width * height // PATCH**2
+    return _patches(processor, ref) // _merged(processor)
 
 
-def picture(processor: ProcessorMixin, ref: ImageRef) -> Image.Image:
-    """The picture in the size that the model sees: within the limits of the model's image processor."""
+def _patches(processor: ProcessorMixin, ref: ImageRef) -> int:
+    """Patches of a picture, from its header. Turning it upright, as decoding does, leaves their number as it is."""
     size = getattr(processor.image_processor, "size", {})
     limits = (size.get("shortest_edge"), size.get("longest_edge"))
-    return decode(ref, min_pixels=limits[0], max_pixels=limits[1])
+    width, height = picture_size(ref)
+    if limits != (None, None):
+        width, height = smart_size(width, height, limits[0] or 1, limits[1] or MAX_PICTURE)
+    return int(processor.image_processor.get_number_of_image_patches(height, width))
+
+
+def _merged(processor: ProcessorMixin) -> int:
+    """Patches that make one image token."""
+    return int(processor.image_processor.merge_size**2)
 
 
 def pictures(processor: ProcessorMixin, prompt: Prompt) -> list[Image.Image]:
@@ -87,27 +103,24 @@ def pictures(processor: ProcessorMixin, prompt: Prompt) -> list[Image.Image]:
 def cells(processor: ProcessorMixin, image: Image.Image) -> int:
     """Image tokens of a picture, counted from its size."""
     patches = processor.image_processor.get_number_of_image_patches(image.height, image.width)
-    return int(patches // processor.image_processor.merge_size**2)
+    return int(patches // _merged(processor))
 
 
-def _encode(processor: ProcessorMixin, prompt: Prompt, seen: Pictures) -> Encoded:
+def _encode(processor: ProcessorMixin, prompt: Prompt, gallery: Gallery) -> Encoded:
     text = chat_text(processor, prompt)
     if not prompt.images:
-        return Encoded(token_ids(processor, text), None, None)
-    if prompt.images not in seen:
-        seen[prompt.images] = _pixels(processor, prompt)
-    pixel_values, grid = seen[prompt.images]
+        return Encoded(token_ids(processor, text), None)
+    try:
+        patches = [_patches(processor, ref) for ref in prompt.images]
+    except SampleError as error:
+        raise SampleError(f"{prompt.id}: {error}") from error
     pieces = text.split(processor.image_token)
-    counts = (grid.prod(-1) // processor.image_processor.merge_size**2).tolist()
+    counts = [count // _merged(processor) for count in patches]
     runs = [processor.image_token * count + piece for count, piece in zip(counts, pieces[1:], strict=True)]
-    return Encoded(token_ids(processor, "".join([pieces[0], *runs])), pixel_values, grid)
+    pictures = Pictures(prompt.id, prompt.images, sum(patches), gallery)
+    return Encoded(token_ids(processor, "".join([pieces[0], *runs])), pictures)
 
 
 def token_ids(processor: ProcessorMixin, text: str) -> tuple[int, ...]:
     """The text as the model's tokenizer has it, without anything added."""
     return tuple(processor.tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-def _pixels(processor: ProcessorMixin, prompt: Prompt) -> tuple[Tensor, Tensor]:
-    made = processor.image_processor(images=pictures(processor, prompt), return_tensors="pt")
-    return made["pixel_values"], made["image_grid_thw"]

@@ -19,8 +19,9 @@ def generate_group(
     device = model.device
     ids = torch.tensor([prompt.input_ids], device=device)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    if prompt.pixel_values is not None and prompt.image_grid_thw is not None:
-        inputs |= {"pixel_values": prompt.pixel_values.to(device), "image_grid_thw": prompt.image_grid_thw.to(device)}
+    if prompt.pictures is not None:
+        patches = prompt.pictures.on(device)
+        inputs |= {"pixel_values": patches.values, "image_grid_thw": patches.grid}
         inputs["mm_token_type_ids"] = (ids == model.config.image_token_id).int()
     sampling = params.temperature > 0
     # top_k 0 and penalty 1 undo what the model's own generation config may ask for.

@@ -6,6 +6,7 @@ A picture that several prompts share is seen once; prompts are padded on the lef
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -14,6 +15,7 @@ from transformers import DynamicCache
 
 from mmupt.sampling.decoding import Prefilled
 from mmupt.sampling.encode import Encoded
+from mmupt.types import ImageRef
 
 Item = TypeVar("Item")
 
@@ -21,31 +23,43 @@ PATCHES_AT_ONCE = 16_384
 TOKENS_AT_ONCE = 16_384
 
 
+@dataclass(frozen=True)
+class Seen:
+    """The pictures of one prompt, as the language model is given them."""
+
+    features: Tensor
+    """(image tokens, hidden)."""
+    grid: Tensor
+    """(pictures, 3): time, height and width of each picture in patches."""
+
+
 def prefill(model: nn.Module, prompts: Sequence[Encoded]) -> Prefilled:
     """Read the prompts; `model` is the whole image-text model."""
     length = max(len(prompt.input_ids) for prompt in prompts)
-    features = dict(zip(map(id, prompts), _see(model, prompts), strict=True))
+    seen = dict(zip(map(id, prompts), _see(model, prompts), strict=True))
     parts = [
-        _read(model, batch, [features[id(prompt)] for prompt in batch], length)
+        _read(model, batch, [seen[id(prompt)] for prompt in batch], length)
         for batch in _batches(prompts, lambda _: length, TOKENS_AT_ONCE)
     ]
     return parts[0] if len(parts) == 1 else _joined(parts)
 
 
-def _see(model: nn.Module, prompts: Sequence[Encoded]) -> list[Tensor | None]:
-    """(image tokens, hidden) for each prompt."""
+def _see(model: nn.Module, prompts: Sequence[Encoded]) -> list[Seen | None]:
+    """The pictures of each prompt; None without a picture."""
     device = model.lm_head.weight.device
-    shown = [(prompt.pixel_values, prompt.image_grid_thw) for prompt in prompts]
-    distinct = {id(pixels): (pixels, grid) for pixels, grid in shown if pixels is not None and grid is not None}
-    seen: dict[int, Tensor] = {}
-    for batch in _batches(list(distinct.values()), lambda picture: len(picture[0]), PATCHES_AT_ONCE):
-        pixels, grids = (torch.cat(parts).to(device) for parts in zip(*batch, strict=True))
-        found = iter(model.model.get_image_features(pixels, grids).pooler_output)
-        seen |= {id(pixels): torch.cat([next(found) for _ in grid]) for pixels, grid in batch}
-    return [seen.get(id(pixels)) for pixels, _ in shown]
+    shown = [prompt.pictures for prompt in prompts]
+    distinct = {pictures.refs: pictures for pictures in shown if pictures is not None}
+    seen: dict[tuple[ImageRef, ...], Seen] = {}
+    for batch in _batches(list(distinct.values()), lambda pictures: pictures.patches, PATCHES_AT_ONCE):
+        patches = [pictures.on(device) for pictures in batch]
+        values, grids = torch.cat([each.values for each in patches]), torch.cat([each.grid for each in patches])
+        found = iter(model.model.get_image_features(values, grids).pooler_output)
+        for pictures, each in zip(batch, patches, strict=True):
+            seen[pictures.refs] = Seen(torch.cat([next(found) for _ in pictures.refs]), each.grid)
+    return [None if pictures is None else seen[pictures.refs] for pictures in shown]
 
 
-def _read(model: nn.Module, prompts: Sequence[Encoded], features: Sequence[Tensor | None], length: int) -> Prefilled:
+def _read(model: nn.Module, prompts: Sequence[Encoded], seen: Sequence[Seen | None], length: int) -> Prefilled:
     device = model.lm_head.weight.device
     ids = torch.zeros(len(prompts), length, dtype=torch.long)
     mask = torch.zeros_like(ids)
@@ -55,11 +69,11 @@ def _read(model: nn.Module, prompts: Sequence[Encoded], features: Sequence[Tenso
     ids, mask = ids.to(device), mask.to(device)
     images = (ids == model.config.image_token_id) & mask.bool()
     embeddings = model.get_input_embeddings()(ids)
-    shown = [feature for feature in features if feature is not None]
+    shown = [each for each in seen if each is not None]
     if shown:
-        embeddings = embeddings.masked_scatter(images[..., None], torch.cat(shown).to(embeddings.dtype))
-    grids = [prompt.image_grid_thw for prompt in prompts if prompt.image_grid_thw is not None]
-    grid = torch.cat(grids).to(device) if grids else None
+        features = torch.cat([each.features for each in shown])
+        embeddings = embeddings.masked_scatter(images[..., None], features.to(embeddings.dtype))
+    grid = torch.cat([each.grid for each in shown]) if shown else None
     positions, _ = model.model.get_rope_index(ids, images.int(), image_grid_thw=grid, attention_mask=mask)
     cache = DynamicCache(config=model.model.language_model.config)
     hidden = model.model.language_model(

@@ -22,6 +22,7 @@ from mmupt.sampling.decoding import Decoder
 from mmupt.sampling.encode import encode_all
 from mmupt.sampling.generate import generate_group
 from mmupt.sampling.models import resolve_model
+from mmupt.sampling.pixels import Gallery
 from mmupt.sampling.prefill import prefill
 from mmupt.sampling.protocol import SamplingParams, group_seeds
 from mmupt.sampling.size import is_small
@@ -35,11 +36,18 @@ SHARED_PROMPT_CLASSES = frozenset({"qwen2_5_vl"})
 class TransformersSampler:
     """Samples from a model that may be live: with its weights of the moment, and leaving its mode as it was."""
 
-    def __init__(self, model: nn.Module, processor: ProcessorMixin, *, batch_size: int = BATCH_SIZE) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        processor: ProcessorMixin,
+        *,
+        batch_size: int = BATCH_SIZE,
+        gallery: Gallery | None = None,
+    ) -> None:
         if batch_size < 1:
             raise UserError(f"batch_size = {batch_size}", where="sampling", fix="use a positive number")
         self._model: PreTrainedModel = _unwrapped(model)
-        self._processor, self._batch_size = processor, batch_size
+        self._processor, self._batch_size, self._gallery = processor, batch_size, gallery
         config, tokenizer = self._model.config, processor.tokenizer
         ends = self._model.generation_config.eos_token_id
         self._rollouts = Rollouts(tokenizer, loading.end_token_ids(ends, tokenizer))
@@ -51,9 +59,17 @@ class TransformersSampler:
             )
 
     @classmethod
-    def around(cls, model: nn.Module, processor: ProcessorMixin, *, batch_size: int = BATCH_SIZE) -> Self:
-        """Share a live model: plain, wrapped by peft, or held by a training engine as `.module`."""
-        return cls(model, processor, batch_size=batch_size)
+    def around(
+        cls,
+        model: nn.Module,
+        processor: ProcessorMixin,
+        *,
+        batch_size: int = BATCH_SIZE,
+        gallery: Gallery | None = None,
+    ) -> Self:
+        """Share a live model: plain, wrapped by peft, or held by a training engine as `.module`; and, with a
+        `gallery`, the pictures that its owner decodes too."""
+        return cls(model, processor, batch_size=batch_size, gallery=gallery)
 
     def sample(
         self, prompts: Sequence[Prompt], params: SamplingParams, problem_seeds: Sequence[int] | None = None
@@ -83,7 +99,7 @@ class TransformersSampler:
     def _sample_chunk(
         self, prompts: Sequence[Prompt], seeds: Sequence[int], params: SamplingParams, copies: int
     ) -> list[list[Rollout]]:
-        encoded = encode_all(self._processor, prompts)
+        encoded = encode_all(self._processor, prompts, self._gallery)
         if self._shares:
             read = prefill(self._model, encoded)
             made: list[list[Completion]] = [[] for _ in prompts]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from mmupt.training.scores import EncodedGroup, TokenScores, images_of, token_scores
+from mmupt.training.scores import EncodedGroup, TokenScores, images_of, seen_by, token_scores
 
 
 def score(model: nn.Module, groups: Sequence[EncodedGroup], temperature: float) -> TokenScores:
@@ -27,7 +27,7 @@ def score(model: nn.Module, groups: Sequence[EncodedGroup], temperature: float) 
         input_ids[row, prompt_length:end] = torch.tensor(completion, dtype=torch.long, device=device)
         attention_mask[row, start:end] = 1
     inner = getattr(model, "module", model)
-    extra = images_of(groups, [len(group.completions_G_T) for group in groups])
+    extra = images_of(seen_by(groups), [len(group.completions_G_T) for group in groups])
     if extra:
         extra["mm_token_type_ids"] = (input_ids == inner.config.image_token_id).int()
     kept = completion_length + 1

@@ -11,6 +11,7 @@ from transformers import ProcessorMixin
 
 from mmupt import sampling
 from mmupt.config.train import TrainConfig
+from mmupt.sampling.pixels import Gallery
 from mmupt.sampling.protocol import SamplingParams, derive_seed
 from mmupt.sampling.transformers import BATCH_SIZE, TransformersSampler
 from mmupt.training import fresh_engine
@@ -20,9 +21,15 @@ from mmupt.types import Prompt, Rollout
 
 
 def roll_out(
-    engine: Engine, processor: ProcessorMixin, config: TrainConfig, step: int, prompts: Sequence[Prompt]
+    engine: Engine,
+    processor: ProcessorMixin,
+    config: TrainConfig,
+    step: int,
+    prompts: Sequence[Prompt],
+    gallery: Gallery | None = None,
 ) -> list[list[Rollout]]:
-    """One group for each prompt. Seeds depend on the step and the problem alone, not on which rank samples it."""
+    """One group for each prompt. Seeds depend on the step and the problem alone, not on which rank samples it. A
+    sampler in this process leaves the pictures that it decodes in the `gallery`."""
     settings = config.rollout
     params = SamplingParams(
         n=config.rollouts_each,
@@ -32,7 +39,7 @@ def roll_out(
         seed=config.seed,
     )
     seeds = [derive_seed(config.seed, "rollout", step, prompt.id) for prompt in prompts]
-    groups = _sampled(engine, processor, config, prompts, params, seeds)
+    groups = _sampled(engine, processor, config, prompts, params, seeds, gallery)
     for prompt, group in zip(prompts, groups, strict=True):
         check_whole(group, prompt.id, config.rollouts_each)
     return groups
@@ -45,6 +52,7 @@ def _sampled(
     prompts: Sequence[Prompt],
     params: SamplingParams,
     seeds: Sequence[int],
+    gallery: Gallery | None,
 ) -> list[list[Rollout]]:
     settings = config.rollout
     if settings.engine == "scripted":
@@ -52,7 +60,8 @@ def _sampled(
         return [[_in_tokens_of(processor, rollout) for rollout in group] for group in said]
     with engine.whole() as model:
         if settings.engine in ("auto", "transformers"):
-            sampler = TransformersSampler.around(model, processor, batch_size=settings.batch_size or BATCH_SIZE)
+            size = settings.batch_size or BATCH_SIZE
+            sampler = TransformersSampler.around(model, processor, batch_size=size, gallery=gallery)
             return sampler.sample(prompts, params, seeds)
         return fresh_engine.sample(model, processor, settings, prompts, params, seeds)
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mmupt.sampling.pixels import Patches, Shown
+
 
 @dataclass(frozen=True)
 class EncodedGroup:
@@ -18,10 +20,8 @@ class EncodedGroup:
 
     prompt_ids: Tensor
     """(prompt tokens,) with one id for each image token."""
-    pixel_values: Tensor | None
-    """Patches of all pictures of the prompt, as the processor made them; None without a picture."""
-    image_grid_thw: Tensor | None
-    """(pictures, 3)."""
+    pictures: Shown | None
+    """What the prompt shows; patches are made of it for one pass at a time. None without a picture."""
     completions_G_T: tuple[tuple[int, ...], ...]
     """Token ids of each completion, end-of-turn included."""
 
@@ -71,16 +71,17 @@ def _chosen(logits_N: Tensor, targets_N: Tensor) -> Tensor:
     return picked - torch.logsumexp(logits_N, dim=-1)
 
 
-def images_of(groups: Sequence[EncodedGroup], times: Sequence[int] | None = None) -> dict[str, Tensor]:
+def seen_by(groups: Sequence[EncodedGroup]) -> list[Patches | None]:
+    """The pictures of each group as one pass sees them, on its device; to be let go of after the pass."""
+    return [None if group.pictures is None else group.pictures.on(group.prompt_ids.device) for group in groups]
+
+
+def images_of(seen: Sequence[Patches | None], times: Sequence[int] | None = None) -> dict[str, Tensor]:
     """Model inputs for the pictures of all groups, in order; `times` repeats those of each group (the layout without
     sharing)."""
-    repeats = times or [1] * len(groups)
-    pixels = [group.pixel_values for group, count in zip(groups, repeats, strict=True) for _ in range(count)]
-    grids = [group.image_grid_thw for group, count in zip(groups, repeats, strict=True) for _ in range(count)]
-    kept = [(pixel, grid) for pixel, grid in zip(pixels, grids, strict=True) if pixel is not None and grid is not None]
+    repeats = times or [1] * len(seen)
+    kept = [each for each, count in zip(seen, repeats, strict=True) for _ in range(count) if each is not None]
     if not kept:
         return {}
-    return {
-        "pixel_values": torch.cat([pixel for pixel, _ in kept]),
-        "image_grid_thw": torch.cat([grid for _, grid in kept]),
-    }
+    values, grids = torch.cat([each.values for each in kept]), torch.cat([each.grid for each in kept])
+    return {"pixel_values": values, "image_grid_thw": grids}

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mmupt.training.scores import EncodedGroup, TokenScores, images_of, token_scores
+from mmupt.sampling.pixels import Patches
+from mmupt.training.scores import EncodedGroup, TokenScores, images_of, seen_by, token_scores
 
 MODEL_TYPES = frozenset({"qwen2_5_vl"})
 """Model classes whose positions and mask handling this layout was checked against; others take `repeated`."""
@@ -42,19 +43,21 @@ class PackedGroups:
 def score(model: nn.Module, groups: Sequence[EncodedGroup], temperature: float) -> TokenScores:
     """Log-probs and entropies of all completion tokens. `model` is called once; it may be wrapped by an engine or an
     adapter."""
-    packed = pack(model, groups)
+    seen = seen_by(groups)
+    packed, pictures = pack(model, groups, seen), images_of(seen)
+    del seen  # one copy of the patches lives through the pass
     hidden = model(
         input_ids=packed.input_ids,
         attention_mask=_additive(packed.visible, next(model.parameters()).dtype),
         position_ids=packed.position_ids,
         logits_to_keep=packed.columns,
         use_cache=False,
-        **images_of(groups),
+        **pictures,
     )
     return token_scores(hidden.logits, packed.rows_N, packed.sources_N, packed.targets_N, temperature)
 
 
-def pack(model: nn.Module, groups: Sequence[EncodedGroup]) -> PackedGroups:
+def pack(model: nn.Module, groups: Sequence[EncodedGroup], seen: Sequence[Patches | None]) -> PackedGroups:
     """Lay out the groups; `model` is asked for the prompt's rotary positions only."""
     prompt_length = max(len(group.prompt_ids) for group in groups)
     completion_length = max(group.tokens for group in groups)
@@ -64,14 +67,14 @@ def pack(model: nn.Module, groups: Sequence[EncodedGroup]) -> PackedGroups:
     positions = torch.zeros(3, len(groups), length, dtype=torch.long)
     owner = torch.full((len(groups), length), -1)
     sources: list[int] = []
-    for row, group in enumerate(groups):
+    for row, (group, patches) in enumerate(zip(groups, seen, strict=True)):
         start = prompt_length - len(group.prompt_ids)
         flat = [token for completion in group.completions_G_T for token in completion]
         end = prompt_length + len(flat)
         input_ids[row, start:end] = torch.cat([group.prompt_ids.cpu(), torch.tensor(flat, dtype=torch.long)])
         owner[row, start:prompt_length] = 0
         owner[row, prompt_length:end] = torch.tensor(_owners(group))
-        positions[:, row, start:end] = _positions(model, group)
+        positions[:, row, start:end] = _positions(model, group, patches)
         sources += _sources(group)
     tokens = [group.tokens for group in groups]
     columns = torch.arange(prompt_length - 1, length - 1)
@@ -96,14 +99,14 @@ def _sources(group: EncodedGroup) -> list[int]:
     return sources
 
 
-def _positions(model: nn.Module, group: EncodedGroup) -> Tensor:
+def _positions(model: nn.Module, group: EncodedGroup, seen: Patches | None) -> Tensor:
     """(3, prompt + completion tokens): the model's own positions of the prompt, then each completion counted on from
     its end."""
     inner = getattr(model, "module", model)
     inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
     prompt_ids = group.prompt_ids.cpu()
     kinds = (prompt_ids == inner.config.image_token_id).int()
-    grids = None if group.image_grid_thw is None else group.image_grid_thw.cpu()
+    grids = None if seen is None else seen.grid.cpu()
     prompt, _ = inner.model.get_rope_index(prompt_ids[None], mm_token_type_ids=kinds[None], image_grid_thw=grids)
     start = int(prompt.max()) + 1
     restarted = [start + index for completion in group.completions_G_T for index in range(len(completion))]

@@ -10,17 +10,19 @@ from transformers import ProcessorMixin
 from mmupt.config.train import TrainConfig
 from mmupt.rewards import Certainty, needs_certainty
 from mmupt.sampling.encode import Encoded, encode_all
+from mmupt.sampling.pixels import Gallery
 from mmupt.training.data import TrainingSet, prompt_of
 from mmupt.training.distributed import Ranks
 from mmupt.training.engine import Engine
 from mmupt.training.groups import BatchShape
 from mmupt.training.order import step_indices
 from mmupt.training.records import GroupRecord
-from mmupt.training.rollouts import roll_out
+from mmupt.training.rollouts import check_prompts, roll_out
 from mmupt.training.schedule import learning_rate
 from mmupt.training.scores import EncodedGroup
 from mmupt.training.scoring import score_group
 from mmupt.training.signals import Metrics, update_signals, vote_signals
+from mmupt.training.sources import Source
 from mmupt.training.update import TrainGroup, Updater, UpdateResult
 from mmupt.types import Problem, Rollout
 
@@ -44,6 +46,7 @@ class Trainer:
     total_steps: int
     ranks: Ranks
     engine: Engine
+    source: Source
     updater: Updater
     processor: ProcessorMixin
     device: torch.device
@@ -54,8 +57,10 @@ class Trainer:
         order = step_indices(self.config.seed, len(self.data.problems), step, self.config.problems_per_step)
         problems = [self.data.problems[order[position]] for position in positions]
         prompts = [prompt_of(problem, self.config) for problem in problems]
-        rollouts = roll_out(self.engine, self.processor, self.config, step, prompts)
-        encoded = encode_all(self.processor, prompts)
+        gallery = Gallery(self.processor)
+        rollouts = roll_out(self.source, self.config, step, prompts, gallery)
+        encoded = encode_all(self.processor, prompts, gallery)
+        check_prompts(prompts, encoded, rollouts)
         records = self._scored(problems, rollouts, encoded, step)
         groups = [self._train_group(prompt, record) for prompt, record in zip(encoded, records, strict=True)]
         results = self._update(groups, step)
@@ -88,11 +93,8 @@ class Trainer:
         return TrainGroup(group, record.advantages_G, known, feels_kl=feels_kl)
 
     def _group(self, prompt: Encoded, rollouts: Sequence[Rollout]) -> EncodedGroup:
-        pixels, grid = (
-            None if each is None else each.to(self.device) for each in (prompt.pixel_values, prompt.image_grid_thw)
-        )
         ids = torch.tensor(prompt.input_ids, device=self.device)
-        return EncodedGroup(ids, pixels, grid, tuple(rollout.token_ids for rollout in rollouts))
+        return EncodedGroup(ids, prompt.pictures, tuple(rollout.token_ids for rollout in rollouts))
 
     def _update(self, groups: Sequence[TrainGroup], step: int) -> list[UpdateResult]:
         size = self.shape.groups_per_rank

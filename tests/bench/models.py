@@ -5,6 +5,7 @@ import random
 import torch
 from transformers import PreTrainedModel, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
+from mmupt.sampling.pixels import Patches
 from mmupt.training.scores import EncodedGroup
 from tests.training_parts import processor
 
@@ -60,10 +61,10 @@ def random_group(model: PreTrainedModel, *, cells: tuple[int, int], completions:
     image = [config.image_token_id] * (cells[0] * cells[1])
     words = [draw.randrange(20, 500) for _ in range(TEXT_TOKENS - 2)]
     ids = [config.vision_start_token_id, *image, config.vision_end_token_id, *words]
-    grid = torch.tensor([[1, 2 * cells[0], 2 * cells[1]]], device=device)
+    grid = torch.tensor([[1, 2 * cells[0], 2 * cells[1]]])
     pixels = torch.randn(4 * len(image), 3 * 2 * 14 * 14, generator=torch.Generator().manual_seed(0))
     said = tuple(tuple(draw.randrange(20, 500) for _ in range(tokens)) for _ in range(completions))
-    return EncodedGroup(torch.tensor(ids, device=device), pixels.to(device), grid, said)
+    return EncodedGroup(torch.tensor(ids, device=device), Patches(pixels, grid).on(device), said)
 
 
 def _random(config: Qwen2_5_VLConfig, device: str) -> PreTrainedModel:

@@ -43,7 +43,8 @@ def test_several_pictures_are_laid_out_in_order():
 def test_prompts_with_the_same_picture_share_its_pixels():
     first, second = (chat(name, name, prompts(1)[0].images) for name in ("a", "b"))
     encoded = encode_all(processor(), [first, second])
-    assert encoded[0].pixel_values is encoded[1].pixel_values
+    assert torch.equal(encoded[0].pixel_values, encoded[1].pixel_values)
+    assert encoded[0].pictures.gallery.decoded == 1
 
 
 def test_a_prompt_without_a_picture_has_no_pixels():

@@ -7,7 +7,7 @@ from peft import PeftModel
 from mmupt.config.train import LoraConfig
 from mmupt.training import repeated, shared_prefix
 from mmupt.training.policy import with_lora
-from mmupt.training.scores import EncodedGroup, TokenScores
+from mmupt.training.scores import EncodedGroup, TokenScores, seen_by
 from mmupt.training.update import Layout
 from tests.training_parts import gradient, random_groups, relative, untrained
 
@@ -49,7 +49,7 @@ def test_they_agree_with_lora_and_gradient_checkpointing() -> None:
 
 def test_a_completion_does_not_see_its_neighbours() -> None:
     model, (group,) = untrained(), random_groups([(1, (4, 6, 5))])
-    alone = EncodedGroup(group.prompt_ids, group.pixel_values, group.image_grid_thw, group.completions_G_T[1:2])
+    alone = EncodedGroup(group.prompt_ids, group.pictures, group.completions_G_T[1:2])
     together = shared_prefix.score(model, [group], 1.0).logps_N[4:10]
     assert relative(together, shared_prefix.score(model, [alone], 1.0).logps_N) < 1e-5
 
@@ -59,4 +59,4 @@ def test_the_pictures_of_a_group_are_encoded_once() -> None:
     model, groups = untrained(), random_groups([(1, (3,) * 10), (1, (3,) * 10)])
     model.model.visual.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
     shared_prefix.score(model, groups, 1.0)
-    assert seen == [sum(len(group.pixel_values) for group in groups if group.pixel_values is not None)]
+    assert seen == [sum(len(each.values) for each in seen_by(groups) if each is not None)]

@@ -11,6 +11,7 @@ from mmupt.training.distributed import Ranks
 from mmupt.training.engine_plain import PlainEngine
 from mmupt.training.packing import packs_of
 from mmupt.training.policy import Reference
+from mmupt.training.scores import seen_by
 from mmupt.training.update import Layout, TrainGroup, Updater, UpdateResult
 from tests.training_parts import gradient, random_groups, relative, untrained
 
@@ -77,11 +78,12 @@ def test_certainties_are_means_over_the_tokens_of_each_completion(pack_tokens: i
     found = updater(shared_prefix.score, UpdateConfig(pack_tokens=pack_tokens), heat=heat).certainties(groups)
     assert [len(group) for group in found] == [3, 3, 3, 3]
     model, group = untrained(), groups[2]
-    assert group.pixel_values is not None and group.image_grid_thw is not None
+    (seen,) = seen_by([group])
+    assert seen is not None
     completion = group.completions_G_T[1]
     ids = torch.cat([group.prompt_ids, torch.tensor(completion)])[None]
     kinds = (ids == model.config.image_token_id).int()
-    pictures = {"pixel_values": group.pixel_values, "image_grid_thw": group.image_grid_thw}
+    pictures = {"pixel_values": seen.values, "image_grid_thw": seen.grid}
     with torch.no_grad():
         logits = model(input_ids=ids, mm_token_type_ids=kinds, **pictures).logits[0, -len(completion) - 1 : -1]
     logps = torch.log_softmax(logits / heat, dim=-1)
