@@ -16,6 +16,10 @@ from mmupt.sampling.size import is_small
 if TYPE_CHECKING:
     from mmupt.sampling.vllm_engine import VllmSampler
 
+WORKER = "mmupt.sampling.vllm_worker.TakesWeights"
+"""What vLLM's workers need to take weights while they run."""
+SHARE_BESIDE_TRAINER = 0.5
+"""Of a GPU's memory, where nothing else is said: the trainer keeps its weights and optimiser there."""
 CPU_MODEL_LEN = 8192
 """Longest prompt and completion together on a CPU, where nothing else is said: room is kept for a batch of it."""
 
@@ -31,12 +35,19 @@ def connect(
     tensor_parallel_size: int = 1,
     gpu_memory_utilization: float | None = None,
     max_model_len: int | None = None,
+    beside_trainer: bool = False,
 ) -> "VllmSampler":
-    """Start vLLM on a model. `batch_size` is the number of completions in flight at once; without it vLLM decides."""
+    """Start vLLM on a model. `batch_size` is the number of completions in flight at once; without it vLLM decides.
+
+    `beside_trainer`: it will be given other weights, and sleep on the trainer's GPU in between.
+    """
     name = resolve_model(model)
     on_gpu = loading.default_device() == "cuda"
     if not on_gpu:
         _prepare_cpu(name)
+    if beside_trainer:
+        # The engine runs in this process, not in one more of its own: it ends with it.
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     _hush()
     try:
         from mmupt.sampling.vllm_engine import VllmSampler
@@ -56,6 +67,9 @@ def connect(
         "mm_processor_kwargs": _limits(min_pixels, max_pixels),
         "use_tqdm_on_load": False,
     }
+    if beside_trainer:
+        settings |= {"worker_extension_cls": WORKER, "enable_sleep_mode": on_gpu}
+        settings["gpu_memory_utilization"] = gpu_memory_utilization or (SHARE_BESIDE_TRAINER if on_gpu else None)
     if not on_gpu:
         settings |= _cpu_settings(max_model_len or min(_positions(name, trust_remote_code), CPU_MODEL_LEN))
     return VllmSampler(name, processor, {key: value for key, value in settings.items() if value is not None})

@@ -1,7 +1,7 @@
 """The sampler around a running vLLM engine. Importing this imports vLLM; `vllm.connect` prepares the environment first.
 
 A prompt is handed over as token ids with one image token for each picture, which vLLM repeats itself; that its prompt
-is as long as the model's own processor would make it is checked for every prompt.
+is the one that the model's own processor would make is checked for every prompt.
 """
 
 import gc
@@ -15,17 +15,20 @@ import vllm
 from transformers import ProcessorMixin
 from vllm.distributed import cleanup_dist_env_and_memory
 
-from mmupt.errors import MmuptError, UserError
+from mmupt.errors import UserError
 from mmupt.sampling import loading
 from mmupt.sampling.completions import Completion, Rollouts
 from mmupt.sampling.encode import cells, chat_text, pictures, token_ids
 from mmupt.sampling.protocol import SamplingParams, group_seeds
+from mmupt.sampling.same_prompt import check_same
 from mmupt.types import Prompt, Rollout
 
 AHEAD = 2
 """Completions that a stream hands over, in batches of the engine: while one is under way the next one waits."""
 NEVER = -100.0
 """Added to the logits of image tokens. vLLM accepts nothing lower, and no model's logits are that far apart."""
+MEMORY = ("weights", "kv_cache")
+"""What sleeps, in vLLM's words, in the order of waking: weights can be taken before the cache needs its room."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class _Request:
     """One prompt as vLLM takes it."""
 
     id: str
-    length: int
-    """Tokens, with one for each cell of a picture."""
+    tokens: tuple[int, ...]
+    """With one image token for each cell of a picture."""
     inputs: dict[str, object]
 
 
@@ -46,14 +49,18 @@ class VllmSampler:
         tokenizer = processor.tokenizer
         self._processor = processor
         self._rollouts = Rollouts(tokenizer, loading.end_token_ids(loading.model_ends(model), tokenizer))
+        self._picture = tokenizer.convert_tokens_to_ids(processor.image_token)
         self._banned = loading.vision_token_ids(config, tokenizer)
         self._engine = _start(model, settings)
+        self._can_sleep = bool(settings.get("enable_sleep_mode"))
+        self._asleep: set[str] = set()
 
     def sample(
         self, prompts: Sequence[Prompt], params: SamplingParams, problem_seeds: Sequence[int] | None = None
     ) -> list[list[Rollout]]:
         """See `Sampler.sample`. A prompt whose picture cannot be decoded is a `SampleError` that names it."""
         seeds = group_seeds(prompts, params, problem_seeds)
+        self._wake(MEMORY)
         # What earlier calls left in the caches would change the batches, and with them the rounding.
         self._engine.reset_prefix_cache()
         asked = [self._request(prompt) for prompt in prompts]
@@ -86,6 +93,21 @@ class VllmSampler:
                     position, request = under_way.pop(output.request_id)
                     yield position, self._group(request, output, seeds[position], params)
 
+    def take_weights(self, folder: str) -> None:
+        """Sample from the weights in this folder from now on; nothing that was computed from others is kept."""
+        self._wake(MEMORY[:1])
+        self._engine.collective_rpc("take_weights", args=(folder,))
+        self._engine.reset_mm_cache()
+        # The worker alone has dropped its encoded pictures; the scheduler still counts on them.
+        self._engine.llm_engine.reset_encoder_cache()
+        assert self._engine.reset_prefix_cache(), "vLLM holds on to what it computed from other weights"
+
+    def sleep(self) -> None:
+        """Give back the memory of weights and cache, where vLLM can; `take_weights` comes before the next sampling."""
+        if self._can_sleep:
+            self._engine.sleep(level=2)
+            self._asleep = set(MEMORY)
+
     def close(self) -> None:
         """Stop the engine and give back its memory."""
         self._engine.llm_engine.engine_core.shutdown()
@@ -99,25 +121,33 @@ class VllmSampler:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _wake(self, parts: Sequence[str]) -> None:
+        """Take the memory of these parts again, of those that sleep."""
+        for part in parts:
+            if part in self._asleep:
+                self._engine.wake_up([part])
+                self._asleep.remove(part)
+
     def _request(self, prompt: Prompt) -> "_Request":
         """The prompt as vLLM takes it, which must leave room for an answer."""
         ids = list(token_ids(self._processor, chat_text(self._processor, prompt)))
         shown = pictures(self._processor, prompt)
-        length = len(ids) + sum(cells(self._processor, image) - 1 for image in shown)
+        repeats = iter([cells(self._processor, image) for image in shown])
+        tokens = tuple(one for token in ids for one in [token] * (next(repeats) if token == self._picture else 1))
         longest = self._engine.llm_engine.model_config.max_model_len
-        if length >= longest:
+        if len(tokens) >= longest:
             raise UserError(
-                f"{length} tokens, with max_model_len {longest}", where=prompt.id, fix="set max_model_len higher"
+                f"{len(tokens)} tokens, with max_model_len {longest}", where=prompt.id, fix="set max_model_len higher"
             )
         inputs: dict[str, object] = {"prompt_token_ids": ids}
-        return _Request(prompt.id, length, inputs | ({"multi_modal_data": {"image": shown}} if shown else {}))
+        return _Request(prompt.id, tokens, inputs | ({"multi_modal_data": {"image": shown}} if shown else {}))
 
     def _group(
         self, request: "_Request", output: vllm.RequestOutput, seed: int, params: SamplingParams
     ) -> list[Rollout]:
-        _same_length(request.id, len(output.prompt_token_ids or ()), request.length)
+        check_same(request.id, output.prompt_token_ids or (), request.tokens)
         made = [_completion(one.token_ids, one.logprobs) for one in output.outputs]
-        return self._rollouts.group(request.id, request.length, seed, made * (params.n // len(made)))
+        return self._rollouts.group(request.id, len(request.tokens), seed, made * (params.n // len(made)))
 
     def _params(self, seed: int, params: SamplingParams) -> vllm.SamplingParams:
         """Completion g of a request is seeded with `seed` + g by vLLM. Greedy requests have one completion."""
@@ -151,11 +181,3 @@ def _completion(tokens: Sequence[int], logprobs: Sequence[Mapping[int, vllm.logp
         return Completion(tuple(tokens), ())
     chosen = zip(tokens, logprobs, strict=True)
     return Completion(tuple(tokens), tuple(step[token].logprob for token, step in chosen))
-
-
-def _same_length(prompt_id: str, engine: int, processor: int) -> None:
-    if engine != processor:
-        raise MmuptError(
-            f"{prompt_id}: vLLM's prompt has {engine} tokens and the processor's {processor}; "
-            "they resize pictures differently: set min_pixels and max_pixels"
-        )

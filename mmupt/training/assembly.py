@@ -21,6 +21,7 @@ from mmupt.training.engine_plain import PlainEngine
 from mmupt.training.groups import BatchShape
 from mmupt.training.grpo import Clip
 from mmupt.training.policy import Reference, freeze_vision, with_lora
+from mmupt.training.sources import engine_name, open_source
 from mmupt.training.trainer import Trainer
 from mmupt.training.update import Layout, Updater
 from mmupt.types import Problem
@@ -65,6 +66,7 @@ def assemble(config: TrainConfig, shape: BatchShape, ranks: Ranks, device: torch
         policy.train()
     reference = Reference(policy) if config.update.kl_coefficient else None
     engine = _engine(policy, config, ranks)
+    source = open_source(config, engine, processor, ranks, device)
     updater = Updater(
         engine=engine,
         ranks=ranks,
@@ -77,7 +79,7 @@ def assemble(config: TrainConfig, shape: BatchShape, ranks: Ranks, device: torch
         clip=Clip(config.update.clip_low, config.update.clip_high, config.update.dual_clip),
     )
     total = data.total_steps(config, len(training_set.problems))
-    return Trainer(config, training_set, shape, total, ranks, engine, updater, processor, device)
+    return Trainer(config, training_set, shape, total, ranks, engine, source, updater, processor, device)
 
 
 def _same_work_on_all(problems: Sequence[Problem], config: TrainConfig, ranks: Ranks) -> None:
@@ -124,4 +126,5 @@ def _engine(policy: PreTrainedModel, config: TrainConfig, ranks: Ranks) -> Engin
     except ImportError as error:
         fix = "pip install 'mmupt[deepspeed]', or set deepspeed to none"
         raise UserError(f"{error.name} is not installed", where="deepspeed", fix=fix) from error
-    return DeepSpeedEngine(policy, config.update, ranks, int(config.deepspeed[-1]))
+    sampled_here = engine_name(config) == "transformers"
+    return DeepSpeedEngine(policy, config.update, ranks, int(config.deepspeed[-1]), sampled_here=sampled_here)

@@ -6,6 +6,8 @@ from typing import Literal, Protocol
 
 from torch import Tensor, nn
 
+from mmupt.training.whole_weights import Weights
+
 
 class Engine(Protocol):
     """One policy under training. With several ranks, all of them make the same calls in the same order."""
@@ -29,6 +31,9 @@ class Engine(Protocol):
 
     def load(self, folder: Path) -> None:
         """Take weights and optimiser back from a folder that `save` wrote."""
+
+    def weights(self) -> Weights:
+        """The current weights one after the other, whole, adapters added in; all ranks go through them together."""
 
     def whole(self) -> AbstractContextManager[nn.Module]:
         """The model with all of its current weights, to sample from, never to train."""

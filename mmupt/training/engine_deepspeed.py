@@ -25,6 +25,7 @@ from mmupt.config.train import UpdateConfig
 from mmupt.training.checkpoint import DEEPSPEED_TAG
 from mmupt.training.distributed import Ranks
 from mmupt.training.policy import optimiser
+from mmupt.training.whole_weights import Weights, whole_weights
 
 if not torch.cuda.is_available():
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
@@ -39,7 +40,16 @@ class DeepSpeedEngine:
 
     kind: Literal["plain", "deepspeed"] = "deepspeed"
 
-    def __init__(self, model: PreTrainedModel | PeftModel, settings: UpdateConfig, ranks: Ranks, stage: int) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel | PeftModel,
+        settings: UpdateConfig,
+        ranks: Ranks,
+        stage: int,
+        *,
+        sampled_here: bool = True,
+    ) -> None:
+        """`sampled_here`: whether `whole` will be called."""
         logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
         warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
         os.environ.setdefault("LOCAL_RANK", "0")  # it asks for a launcher's variable in a run of one process, too
@@ -47,7 +57,7 @@ class DeepSpeedEngine:
         self._ranks = ranks
         # Sampling from partitioned weights would gather them once for each token: sample from a copy that is refreshed
         # instead.
-        self._copy = copy.deepcopy(model) if stage == 3 else None
+        self._copy = copy.deepcopy(model) if stage == 3 and sampled_here else None
         self._engine, *_ = deepspeed.initialize(
             model=model, optimizer=optimiser(model, settings), config=_config(settings, model, stage, ranks.size)
         )
@@ -86,9 +96,15 @@ class DeepSpeedEngine:
         loaded, _ = self._engine.load_checkpoint(str(folder), tag=DEEPSPEED_TAG)
         assert loaded is not None, f"DeepSpeed loaded nothing from {folder}"
 
+    def weights(self) -> Weights:
+        if self.zero_stage == 3:
+            return whole_weights(self._engine.module, lambda parted: deepspeed.zero.GatheredParameters(list(parted)))
+        return whole_weights(self._engine.module)
+
     @contextmanager
     def whole(self) -> Iterator[nn.Module]:
         if self._copy is None:
+            assert self.zero_stage < 3, "no copy was asked for"
             yield self._engine.module
             return
         live, still = list(self._engine.module.parameters()), list(self._copy.parameters())

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from peft import PeftModel, set_peft_model_state_dict
+from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from mmupt.config.train import UpdateConfig
 from mmupt.training.policy import optimiser
+from mmupt.training.whole_weights import Weights, whole_weights
 
 
 class PlainEngine:
@@ -49,7 +50,10 @@ class PlainEngine:
 
     def load(self, folder: Path) -> None:
         if isinstance(self._policy, PeftModel):
-            set_peft_model_state_dict(self._policy, load_file(folder / "adapter_model.safetensors"))
+            adapter = load_file(folder / "adapter_model.safetensors")
+            differ = sorted(adapter.keys() ^ get_peft_model_state_dict(self._policy).keys())
+            assert not differ, f"{folder} does not hold this adapter: {differ[:3]}"
+            set_peft_model_state_dict(self._policy, adapter)
         else:
             # The names on disk differ from those in memory; only the model class maps one to the other, so load through
             # it, strictly.
@@ -61,6 +65,9 @@ class PlainEngine:
             self._policy.load_state_dict(saved.state_dict(), strict=True)
         state = torch.load(folder / "optimizer.pt", weights_only=True, map_location="cpu")
         self._optimiser.load_state_dict(state)
+
+    def weights(self) -> Weights:
+        return whole_weights(self._policy)
 
     @contextmanager
     def whole(self) -> Iterator[nn.Module]:

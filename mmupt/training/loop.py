@@ -48,7 +48,10 @@ def train(config: TrainConfig, folder: Path, run: RunDir | None) -> None:
     _agree_on_data(folder, trainer, logs)
     done = _resume(folder / "checkpoints", trainer, logs)
     seen = ranks.gather(logs.observations() if logs is not None else [])[0]
-    _steps(folder, trainer, logs, done, Watch(config.guard, folder, seen, first=logs is not None))
+    try:
+        _steps(folder, trainer, logs, done, Watch(config.guard, folder, seen, first=logs is not None))
+    finally:
+        trainer.source.close()
 
 
 def _steps(folder: Path, trainer: Trainer, logs: TrainingLogs | None, done: int, watch: Watch) -> None:

@@ -17,11 +17,12 @@ from mmupt.training.engine import Engine
 from mmupt.training.groups import BatchShape
 from mmupt.training.order import step_indices
 from mmupt.training.records import GroupRecord
-from mmupt.training.rollouts import roll_out
+from mmupt.training.rollouts import check_prompts, roll_out
 from mmupt.training.schedule import learning_rate
 from mmupt.training.scores import EncodedGroup
 from mmupt.training.scoring import score_group
 from mmupt.training.signals import Metrics, update_signals, vote_signals
+from mmupt.training.sources import Source
 from mmupt.training.update import TrainGroup, Updater, UpdateResult
 from mmupt.types import Problem, Rollout
 
@@ -45,6 +46,7 @@ class Trainer:
     total_steps: int
     ranks: Ranks
     engine: Engine
+    source: Source
     updater: Updater
     processor: ProcessorMixin
     device: torch.device
@@ -56,8 +58,9 @@ class Trainer:
         problems = [self.data.problems[order[position]] for position in positions]
         prompts = [prompt_of(problem, self.config) for problem in problems]
         gallery = Gallery(self.processor)
-        rollouts = roll_out(self.engine, self.processor, self.config, step, prompts, gallery)
+        rollouts = roll_out(self.source, self.config, step, prompts, gallery)
         encoded = encode_all(self.processor, prompts, gallery)
+        check_prompts(prompts, encoded, rollouts)
         records = self._scored(problems, rollouts, encoded, step)
         groups = [self._train_group(prompt, record) for prompt, record in zip(encoded, records, strict=True)]
         results = self._update(groups, step)
