@@ -1,14 +1,8 @@
 """What the tests of training share: a small model that answers, groups to score, and settings that train in seconds."""
 
-import os
 import random
-import shutil
-import signal
-import socket
 import tempfile
-import time
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -24,10 +18,8 @@ from mmupt.tiny.architecture import make_model
 from mmupt.training import shared_prefix
 from mmupt.training.scores import EncodedGroup
 from mmupt.types import Prompt
-from tests.kills import fingerprint
+from tests.forked_ranks import on_ranks as on_ranks
 
-PATIENCE = 150.0
-"""Seconds after which ranks that wait for each other are taken for hung."""
 QUICK = {
     "deepspeed": "none",
     "data": "tiny:train",
@@ -105,63 +97,3 @@ def gradient(model: torch.nn.Module) -> torch.Tensor:
 def relative(found: torch.Tensor, wanted: torch.Tensor) -> float:
     """Norm of the difference, relative to the norm of what was wanted."""
     return ((found - wanted).norm() / wanted.norm()).item()
-
-
-def survive(size: int, work: Callable[[], object], folder: Path, kills: int) -> tuple[dict[str, str], dict[str, str]]:
-    """What an undisturbed run on `size` ranks leaves in the folder, and what one that was killed so many times leaves.
-
-    Moments are drawn evenly over the length of a run; one that gets to its end before all kills are spent starts over.
-    """
-    began = time.monotonic()
-    assert on_ranks(size, lambda _: work())
-    length = time.monotonic() - began
-    undisturbed = fingerprint(folder)
-    shutil.rmtree(folder)
-    moments, hits = random.Random(3), 0
-    while hits < kills:
-        if on_ranks(size, lambda _: work(), kill_after=moments.uniform(0.1, 0.9) * length):
-            assert fingerprint(folder) == undisturbed
-            shutil.rmtree(folder)
-        else:
-            hits += 1
-    assert on_ranks(size, lambda _: work())
-    return undisturbed, fingerprint(folder)
-
-
-def on_ranks(size: int, work: Callable[[int], object], kill_after: float | None = None) -> bool:
-    """Do the work in `size` forked processes that find each other as a launcher's ranks do; `work` is given the rank.
-
-    Returns whether all of them came to their end; with `kill_after` they are killed after so many seconds.
-    """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    children = []
-    for rank in range(size):
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
-                os.environ.update(meet, RANK=str(rank), LOCAL_RANK=str(rank))
-                work(rank)
-                code = 0
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                os._exit(code)
-        children.append(child)
-    stop_at = time.monotonic() + (PATIENCE if kill_after is None else kill_after)
-    ends: dict[int, int] = {}
-    while len(ends) < size:
-        late = time.monotonic() > stop_at
-        for child in children:
-            if child not in ends:
-                if late:
-                    os.kill(child, signal.SIGKILL)
-                done, status = os.waitpid(child, 0 if late else os.WNOHANG)
-                ends |= {child: status} if done else {}
-        time.sleep(0.02)
-    allowed = (0,) if kill_after is None else (0, signal.SIGKILL)
-    assert all(end in allowed for end in ends.values()), f"the ranks ended with {ends}"
-    return not any(ends.values())

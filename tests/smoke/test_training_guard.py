@@ -8,8 +8,9 @@ import pytest
 from mmupt.cli.exits import guarded
 from mmupt.errors import CollapseError
 from mmupt.stages.train import train
+from tests.forked_ranks import survive
 from tests.kills import fingerprint
-from tests.training_parts import settings, survive
+from tests.training_parts import settings
 
 RUN = ("steps=8", "save.every=1", "save.total_limit=2", "guard.window=2")
 SOUNDS = ("guard.common_answer_rise=0.1",)

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-import mmupt.training.engine_deepspeed
 from mmupt.config.train import TrainConfig
 from mmupt.stages.train import train
-from tests.training_parts import on_ranks, settings, survive
-
-assert mmupt.training.engine_deepspeed  # imported here once, so that forked ranks need not
+from tests.forked_ranks import on_ranks, survive
+from tests.training_parts import settings
 
 SHAPES = [(4, 5, 1), (4, 5, 2), (8, 3, 2), (2, 10, 1)]
 """(problems_per_step, group_size, updates_per_step)."""

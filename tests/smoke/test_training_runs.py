@@ -13,8 +13,9 @@ from transformers import AutoModelForImageTextToText
 from mmupt.errors import UserError
 from mmupt.problems.tiny import data_dir
 from mmupt.stages.train import train
+from tests.forked_ranks import survive
 from tests.kills import fingerprint
-from tests.training_parts import guesser, settings, survive
+from tests.training_parts import guesser, settings
 
 FULL = ("steps=4",)
 ADAPTERS = ("steps=4", "lora.rank=4", "update.kl_coefficient=0.05", "updates_per_step=2")
