@@ -48,6 +48,10 @@ def load_processor(
     for edge, limit in (("shortest_edge", min_pixels), ("longest_edge", max_pixels)):
         if limit is not None:
             size[edge] = limit
+    low, high = size.get("shortest_edge"), size.get("longest_edge")
+    if low and high and low > high:
+        what = f"min_pixels = {low} is larger than max_pixels = {high}, with the model's own limits where none is given"
+        raise UserError(what, where=f"model {model}", fix="set both")
     return processor
 
 
