@@ -37,6 +37,13 @@ class TrainingLogs:
         """The rows of guard.jsonl."""
         return [Observation.of(row) for row in self._logs["guard.jsonl"].read()]
 
-    def metrics(self) -> list[dict[str, JsonValue]]:
-        """All rows of metrics.jsonl."""
-        return self._logs["metrics.jsonl"].read()
+    def numbers(self) -> list[tuple[int, dict[str, float]]]:
+        """The steps that are logged, counted from 1, each with its numbers: metrics, and audit where there is one."""
+        audited = {row["step"]: row for row in self._logs["audit.jsonl"].read()}
+        rows = self._logs["metrics.jsonl"].read()
+        return [(at, numbers_of(row | audited.get(at, {}))) for at, row in enumerate(rows, start=1)]
+
+
+def numbers_of(row: Mapping[str, JsonValue]) -> dict[str, float]:
+    """What a tracker is told of a row: all numbers but the step's own."""
+    return {name: float(value) for name, value in row.items() if isinstance(value, int | float) and name != "step"}

@@ -21,9 +21,9 @@ from mmupt.training.audit import Audit
 from mmupt.training.checkpoint import LoraShape, State
 from mmupt.training.groups import BatchShape
 from mmupt.training.guard import last_good, readings
-from mmupt.training.logs import TrainingLogs
+from mmupt.training.logs import TrainingLogs, numbers_of
 from mmupt.training.observation import observed
-from mmupt.training.trackers import Tracker, start
+from mmupt.training.trackers import Continued, start
 from mmupt.training.trainer import StepOutcome, Trainer
 from mmupt.training.watch import Watch
 from mmupt.types import JsonValue
@@ -57,7 +57,8 @@ def train(config: TrainConfig, folder: Path, run: RunDir | None) -> None:
 def _steps(folder: Path, trainer: Trainer, logs: TrainingLogs | None, done: int, watch: Watch) -> None:
     config, total = trainer.config, trainer.total_steps
     audit = Audit.of(config.data) if config.audit and logs is not None else None
-    tracker = start(config.tracker, folder, to_dict(config), done) if config.tracker and logs is not None else None
+    tracked = config.tracker if logs is not None else None
+    tracker = start(tracked, folder, to_dict(config), logs.numbers()) if tracked and logs is not None else None
     with console.progress(total, "training", done=done) as progress:
         for step in range(done, total):
             began = time.monotonic()
@@ -78,17 +79,15 @@ def _steps(folder: Path, trainer: Trainer, logs: TrainingLogs | None, done: int,
         tracker.close()
 
 
-def _log(logs: TrainingLogs, outcome: StepOutcome, step: int, audit: Audit | None, tracker: Tracker | None) -> None:
+def _log(logs: TrainingLogs, outcome: StepOutcome, step: int, audit: Audit | None, tracker: Continued | None) -> None:
     row: dict[str, JsonValue] = {"step": step, **outcome.metrics}
     logs.append("rollouts.jsonl", (line for record in outcome.records for line in record.rows(step)))
     logs.append("metrics.jsonl", [row])
-    numbers = {name: float(value) for name, value in outcome.metrics.items() if value is not None}
+    found = {} if audit is None else audit.measure(outcome.records)
     if audit is not None:
-        found = audit.measure(outcome.records)
         logs.append("audit.jsonl", [{"step": step, **found}])
-        numbers |= found
     if tracker is not None:
-        tracker.log(step, numbers)
+        tracker.log(step, numbers_of(row | found))
     gap = outcome.metrics["sampler_gap"]
     if gap is not None and gap > SAMPLER_GAP_LIMIT:
         told = f"sampler and trainer differ by {gap:.3f} in mean log-prob"

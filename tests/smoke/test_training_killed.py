@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmupt.problems.tiny import data_dir
 from mmupt.stages.train import train
@@ -66,3 +67,19 @@ def test_killed_in_each_part_of_two_epochs_it_ends_with_the_same_bytes(tmp_path:
     assert all(row["groups_trained"] > 0 for row in rows)
     assert {"metrics.jsonl", "rollouts.jsonl", "guard.jsonl"} <= undisturbed.keys()
     assert any("optim" in name for name in undisturbed)
+
+
+def test_a_tracker_gets_each_step_once(tmp_path: Path) -> None:
+    run = settings(tmp_path / "run", "steps=5", "save.every=2", "tracker=tensorboard", "audit=true")
+    places = [
+        Place("TrainingLogs.append", step=1, nth=4),  # two steps are tracked, and no checkpoint holds them
+        Place("publish", step=1, event="return"),  # two are, and a checkpoint holds them
+        Place("Watch.collapsed", step=2),  # one more, which will be done again
+    ]
+    survive_places(1, lambda: train(run), tmp_path / "run", places)
+    events = EventAccumulator(str(tmp_path / "run/tensorboard")).Reload()
+    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    for name, wanted in (("reward", [row["reward"] for row in rows]), ("vote_accuracy", None)):
+        found = events.Scalars(name)
+        assert [event.step for event in found] == [1, 2, 3, 4, 5]
+        assert wanted is None or [event.value for event in found] == pytest.approx(wanted)
