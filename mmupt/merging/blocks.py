@@ -6,10 +6,12 @@ The boxes must tile each tensor exactly; that is seen from their places alone, b
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 
 import torch
 
 from mmupt.errors import UserError
+from mmupt.merging.same_step import MIXED
 from mmupt.merging.stored import Stored
 from mmupt.merging.weights import CHUNK
 
@@ -21,10 +23,27 @@ class Block:
     offsets: tuple[int, ...]
     """Where its first element lies in the whole."""
     stored: Stored
+    copies: tuple[Stored, ...] = ()
+    """The same box as others have stored it; all of it is compared while it is read."""
 
     @property
     def ends(self) -> tuple[int, ...]:
         return tuple(offset + size for offset, size in zip(self.offsets, self.stored.shape, strict=True))
+
+    def read(self, name: str) -> torch.Tensor:
+        """The whole box."""
+        return _same(name, [self.stored, *self.copies])
+
+    def parts(self, name: str) -> Iterator[torch.Tensor]:
+        """The box as flat pieces."""
+        held = [self.stored, *self.copies]
+        if not all(each.contiguous for each in held):
+            yield self.read(name).reshape(-1)
+            return
+        rows = [each.flat() for each in held]
+        for start in range(0, self.stored.numel, CHUNK):
+            stop = min(start + CHUNK, self.stored.numel)
+            yield _same(name, [row.part(start, stop) for row in rows])
 
 
 class Blocks:
@@ -41,7 +60,7 @@ class Blocks:
         whole = torch.empty(self.shapes[name], dtype=blocks[0].stored.dtype)
         for block in blocks:
             box = tuple(slice(start, stop) for start, stop in zip(block.offsets, block.ends, strict=True))
-            whole[box] = block.stored.read()
+            whole[box] = block.read(name)
         return whole
 
     def parts(self, name: str) -> Iterator[torch.Tensor]:
@@ -50,12 +69,21 @@ class Blocks:
             yield self.read(name).reshape(-1)
             return
         for block in blocks:
-            if not block.stored.contiguous:
-                yield block.stored.read().reshape(-1)
-                continue
-            flat = block.stored.flat()
-            for start in range(0, flat.numel, CHUNK):
-                yield flat.part(start, min(start + CHUNK, flat.numel)).read()
+            yield from block.parts(name)
+
+
+def _same(name: str, copies: Sequence[Stored]) -> torch.Tensor:
+    """What the first of them holds; the others must hold it too, bit for bit."""
+    first = copies[0].read()
+    for copy in copies[1:]:
+        if copy.dtype != first.dtype or not torch.equal(_bits(copy.read()), _bits(first)):
+            told = f"its copy of {name} differs from that in {copies[0].path.name}"
+            raise UserError(told, where=str(copy.path), fix=MIXED)
+    return first
+
+
+def _bits(numbers: torch.Tensor) -> torch.Tensor:
+    return numbers.reshape(-1).view(torch.uint8)
 
 
 def _tiling(name: str, shape: tuple[int, ...], found: Sequence[Block], where: str) -> list[Block]:
@@ -64,11 +92,13 @@ def _tiling(name: str, shape: tuple[int, ...], found: Sequence[Block], where: st
     if any(len(block.offsets) != len(shape) for block in blocks):
         raise UserError(f"a piece of {name} has not as many dimensions as the whole", where=where)
     inside = all(end <= size for block in blocks for end, size in zip(block.ends, shape, strict=True))
-    apart = not any(_overlap(a, b) for at, a in enumerate(blocks) for b in blocks[at + 1 :])
+    rows = all(block.stored.shape[1:] == shape[1:] for block in blocks)  # then only neighbours can overlap
+    pairs = pairwise(blocks) if rows else combinations(blocks, 2)
+    apart = not any(_overlap(a, b) for a, b in pairs)
     count = sum(block.stored.numel for block in blocks)
     if not (inside and apart and count == math.prod(shape)):
         told = f"the pieces of {name} hold {count} elements and do not make up its shape {shape}"
-        raise UserError(told, where=where, fix="files of different runs or steps lie in one folder; merge another step")
+        raise UserError(told, where=where, fix=MIXED)
     if len({block.stored.dtype for block in blocks}) > 1:
         raise UserError(f"the pieces of {name} are of different types", where=where)
     return blocks

@@ -4,24 +4,24 @@ from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 from mmupt.errors import UserError
+from mmupt.merging.bare_names import bare_names
 from mmupt.merging.blocks import Block, Blocks
+from mmupt.merging.same_step import MIXED, count_of, same_step
 from mmupt.merging.stored import Stored
 from mmupt.merging.torch_files import content, metadata
 from mmupt.merging.unpickle import Inert
 
 _STATES = {"optimizer", "optim", "optimizers", "lr_scheduler", "scheduler", "rng_state", "train_state", "dataloader"}
-_PREFIXES = ("", "model.", "module.", "model.module.", "state_dict.")
 _FIX = "copy the missing files, or merge another step"
 
 
 def open_distributed(folder: Path, known: Collection[str]) -> Blocks:
     """The model's weights; `known` are the names that they may have, and tell what was put before them."""
-    path = folder / ".metadata"
-    told = metadata(path)
-    tensors = told.get("state_dict_metadata") if isinstance(told, Inert) else None
-    places = told.get("storage_data") if isinstance(told, Inert) else None
-    if not isinstance(tensors, dict) or not isinstance(places, dict):
-        raise UserError("is no metadata of a distributed checkpoint", where=str(path))
+    tensors, places = _told(folder)
+    beside = folder.with_name(folder.name.replace("pytorch_model_fsdp", "optimizer", 1))
+    for each in {folder, beside}:
+        if (each / ".metadata").is_file():
+            same_step(_updates(each), "optimiser step")
     shapes = {name: shape for name, meta in tensors.items() if (shape := _shape(meta)) is not None}
     names = _names(shapes, known)
     blocks: dict[str, list[Block]] = {new: [] for new in names.values()}
@@ -29,21 +29,60 @@ def open_distributed(folder: Path, known: Collection[str]) -> Blocks:
         name, offsets = index.get("fqn"), index.get("offset")
         if name in names:
             stored = _stored(folder, place, str(name))
-            blocks[names[name]].append(Block(tuple(offsets or (0,) * len(stored.shape)), stored))
+            at = tuple(offsets or (0,) * len(stored.shape))
+            _as_told(stored, tensors[name], at, str(name))
+            blocks[names[name]].append(Block(at, stored))
     return Blocks({new: shapes[old] for old, new in names.items()}, blocks, str(folder))
 
 
+def _told(folder: Path) -> tuple[dict[object, object], dict[Inert, object]]:
+    """What there is, by name, and where each part of it lies."""
+    path = folder / ".metadata"
+    told = metadata(path)
+    tensors, places = (
+        told.get(key) if isinstance(told, Inert) else None for key in ("state_dict_metadata", "storage_data")
+    )
+    if not isinstance(tensors, dict) or not isinstance(places, dict):
+        raise UserError("is no metadata of a distributed checkpoint", where=str(path))
+    if not all(isinstance(index, Inert) for index in places):
+        raise UserError("does not tell what lies where", where=str(path))
+    return tensors, places
+
+
+def _updates(folder: Path) -> dict[Path, set[float]]:
+    """The counts of updates of an optimiser's parameters by file: torch spreads them over the files of all ranks."""
+    tensors, places = _told(folder)
+    counts: dict[Path, set[float]] = {}
+    for index, place in places.items():
+        name = str(index.get("fqn"))
+        if name.endswith(".step") and _shape(tensors.get(index.get("fqn"))) in ((), (1,)):
+            stored = _stored(folder, place, name)
+            if (count := count_of(stored)) is not None:
+                counts.setdefault(stored.path, set()).add(count)
+    return counts
+
+
 def _names(found: Collection[str], known: Collection[str]) -> dict[str, str]:
-    """Key of each weight -> its name without what was put before all of them; an optimiser's states are left out."""
-    weights = [key for key in found if key.partition(".")[0] not in _STATES]
-    ways = [{key: key.removeprefix(prefix) for key in weights if key.startswith(prefix)} for prefix in _PREFIXES]
-    return max(ways, key=lambda names: sum(name in known for name in names.values()))
+    """Key of each weight -> its name; an optimiser's states are left out."""
+    return bare_names([key for key in found if key.partition(".")[0] not in _STATES], known)
 
 
 def _shape(meta: object) -> tuple[int, ...] | None:
     """None for what is no tensor."""
     size = meta.get("size") if isinstance(meta, Inert) and meta.name.endswith(".TensorStorageMetadata") else None
     return tuple(map(int, size)) if isinstance(size, tuple) else None
+
+
+def _as_told(stored: Stored, meta: Inert, offsets: tuple[int, ...], name: str) -> None:
+    """A file of another checkpoint has other things where this one's metadata looks."""
+    properties, chunks = meta.get("properties"), meta.get("chunks")
+    state = properties.state if isinstance(properties, Inert) else None
+    dtype = state[0] if isinstance(state, tuple) and state else stored.dtype
+    boxes = {chunk.get("offsets"): chunk.get("sizes") for chunk in chunks} if isinstance(chunks, list) else {}
+    shape = boxes.get(offsets, stored.shape)
+    if (stored.dtype, stored.shape) != (dtype, shape):
+        told = f"holds {name} as {stored.dtype} of shape {stored.shape}, and .metadata says {dtype} of shape {shape}"
+        raise UserError(told, where=str(stored.path), fix=MIXED)
 
 
 def _stored(folder: Path, place: object, name: str) -> Stored:
@@ -53,6 +92,8 @@ def _stored(folder: Path, place: object, name: str) -> Stored:
         raise UserError(f"does not tell where {name} lies", where=str(folder / ".metadata"))
     if PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
         raise UserError(f"puts {name} outside of the checkpoint", where=str(folder / ".metadata"))
+    if isinstance(place, Inert) and place.get("transform_descriptors"):
+        raise UserError(f"{name} is compressed, which merge does not read", where=str(folder / ".metadata"))
     path = folder / relative
     if not path.is_file():
         raise UserError(f"{relative} is missing, and holds a part of {name}", where=str(folder), fix=_FIX)

@@ -9,6 +9,8 @@ from mmupt.training.checkpoint import State, latest, read_state
 
 _STEP = re.compile(r"(?:global_step_?|checkpoint[-_]|step[-_])(\d+)(?:_universal)?")
 
+_WEIGHTS = re.compile(r".+\.(safetensors|pt|distcp)|pytorch_model.*\.bin")
+
 
 @dataclass(frozen=True)
 class Found:
@@ -38,11 +40,11 @@ def _newest(path: Path) -> Path | None:
     if (path / "state.json").is_file():
         return path
     if (path / "checkpoints").is_dir():
-        found = latest(path / "checkpoints")
+        found = latest(path / "checkpoints") or _tagged_step(path / "checkpoints")
         if found is None:
             raise UserError("holds no finished checkpoint", where=str(path), fix="let the training save one first")
         return found
-    return latest(path) or _deepspeed_tag(path) or _numbered(path)
+    return latest(path) or _deepspeed_tag(path) or _tagged_step(path)
 
 
 def step_number(folder: Path) -> int | None:
@@ -51,8 +53,14 @@ def step_number(folder: Path) -> int | None:
     return int(match[1]) if match else None
 
 
+def _tagged_step(path: Path) -> Path | None:
+    """The newest of a trainer's numbered steps, and in it the one that DeepSpeed calls the newest."""
+    step = _numbered(path)
+    return step and (_deepspeed_tag(step) or step)
+
+
 def _numbered(path: Path) -> Path | None:
-    if any(file.suffix in (".safetensors", ".pt", ".distcp") for file in path.iterdir()):
+    if any(_WEIGHTS.fullmatch(file.name) for file in path.iterdir()):
         return None  # holds weights of its own, as a trainer's output folder does beside its steps
     steps = {step_number(child): child for child in path.iterdir() if child.is_dir()}
     numbers = [number for number in steps if number is not None]

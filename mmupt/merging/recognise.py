@@ -13,9 +13,20 @@ Kind = Literal["huggingface", "adapter", "deepspeed", "universal", "fsdp", "dist
 _OPTIM = re.compile(r"(?:bf16_)?zero_pp_rank_(\d+)_mp_rank_(\d+)_optim_states\.pt")
 _MODEL = re.compile(r"(?:zero_pp_rank_(\d+)_)?mp_rank_(\d+)_model_states\.pt")
 _FSDP = re.compile(r"(?:(.*)/)?model_world_size_(\d+)_rank_(\d+)\.pt")
+_ACCELERATE = re.compile(r"pytorch_model_fsdp(?:_\d+)?_rank(\d+)\.bin")
+_STATES = re.compile(r"(?:(.*)/)?[^/]*_(?:model|optim)_states\.pt")
+_WHOLE = {
+    "Hugging Face folder": re.compile(r"model(-[^/]*)?\.safetensors"),
+    "Hugging Face folder, in torch's format": re.compile(r"pytorch_model(-[^/]*)?\.bin"),
+    "FSDP, whole weights saved by accelerate": re.compile(r"pytorch_model_fsdp\.bin"),
+}
 _UNIVERSAL = re.compile(r"zero/[^/]+/fp32\.pt")
 _ADAPTER = "adapter_model.safetensors"
 _SHOWN = 8
+_WANTED = (
+    "wanted are DeepSpeed's *_states.pt or zero/*/fp32.pt, model_world_size_N_rank_R.pt, .metadata with *.distcp, "
+    "adapter_model.safetensors, model*.safetensors or pytorch_model*.bin"
+)
 
 
 @dataclass(frozen=True)
@@ -51,14 +62,17 @@ def recognise(names: Collection[str], state: State | None, where: str) -> Recogn
         return _fsdp(names, where)
     if any(name.rpartition("/")[2] == ".metadata" for name in names):
         return _distributed(names, where)
-    if any(name.endswith("_model_states.pt") or name.endswith("_optim_states.pt") for name in names if "/" not in name):
-        return _deepspeed([name for name in names if "/" not in name], state, where)
+    if parts := {match[1] or "" for name in names if (match := _STATES.fullmatch(name))}:
+        return _deepspeed(_in_one(parts, names, where), state, where)
+    if ranks := {int(match[1]): match[0] for name in names if (match := _ACCELERATE.fullmatch(name))}:
+        _complete(ranks, range(max(ranks) + 1), "model shards", where)
+        return Recognised("fsdp", _fsdp_label(len(ranks)), _ordered(ranks))
     if "adapter_config.json" in names:
         return _adapter(names, where)
-    weights = tuple(sorted(name for name in names if re.fullmatch(r"model[^/]*\.safetensors", name)))
-    if weights and "config.json" in names:
-        return Recognised("huggingface", "Hugging Face folder", weights)
-    raise UserError(f"is no checkpoint that can be merged: {_seen(names)}", where=where, fix=_missing(weights))
+    for label, pattern in _WHOLE.items():
+        if weights := tuple(sorted(name for name in names if pattern.fullmatch(name))):
+            return Recognised("huggingface", label, weights)
+    raise UserError(f"is no checkpoint that can be merged: {_seen(names)}", where=where, fix=_WANTED)
 
 
 def _adapter(names: Collection[str], where: str) -> Recognised:
@@ -80,8 +94,11 @@ def _fsdp(names: Collection[str], where: str) -> Recognised:
         raise UserError(told, where=where, fix="remove the files of another run")
     ranks = {int(match[3]): match[0] for match in mine}
     _complete(ranks, range(int(mine[0][2])), "model shards", where)
-    label = f"FSDP, {len(ranks)} rank{'s' if len(ranks) > 1 else ''}"
-    return Recognised("fsdp", label, _ordered(ranks), part=part, side=f"{part}/huggingface")
+    return Recognised("fsdp", _fsdp_label(len(ranks)), _ordered(ranks), part=part, side=f"{part}/huggingface")
+
+
+def _fsdp_label(ranks: int) -> str:
+    return f"FSDP, {ranks} rank{'s' if ranks > 1 else ''}"
 
 
 def _distributed(names: Collection[str], where: str) -> Recognised:
@@ -111,6 +128,15 @@ def _deepspeed(names: Collection[str], state: State | None, where: str) -> Recog
         _complete(optim, range(world), "optimizer states", where)
     ranks = f", {world} rank{'s' if world > 1 else ''}" if stage > 0 else ""
     return Recognised("deepspeed", f"DeepSpeed ZeRO-{stage}{ranks}", _ordered(model), _ordered(optim) if stage else ())
+
+
+def _in_one(parts: Collection[str], names: Collection[str], where: str) -> list[str]:
+    """The files of the one folder that DeepSpeed has written: accelerate's is called `pytorch_model`."""
+    part = "" if "" in parts else min(parts)
+    if part and len(parts) > 1:
+        told = f"holds several checkpoints of DeepSpeed ({', '.join(sorted(parts))})"
+        raise UserError(told, where=where, fix="name one of them")
+    return [name for name in names if name.rpartition("/")[0] == part]
 
 
 def _by_rank(pattern: re.Pattern[str], names: Collection[str], where: str) -> dict[int, str]:
@@ -150,15 +176,6 @@ def _seen(names: Collection[str]) -> str:
         return "it is empty"
     told = ", ".join(sorted(names)[:_SHOWN])
     return f"seen {told}{', ...' if len(names) > _SHOWN else ''}"
-
-
-def _missing(weights: Collection[str]) -> str:
-    if weights:
-        return "config.json is missing beside the weights"
-    return (
-        "wanted are DeepSpeed's *_states.pt or zero/*/fp32.pt, model_world_size_N_rank_R.pt, .metadata with *.distcp, "
-        "adapter_model.safetensors, or model*.safetensors with config.json"
-    )
 
 
 def _another() -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmupt.errors import UserError
+from mmupt.merging.same_step import count_of, same_step
 from mmupt.merging.stored import Stored
 from mmupt.merging.torch_files import content
 from mmupt.merging.weights import Pieces
@@ -19,6 +20,8 @@ def open_universal(model_files: Sequence[Path], weight_files: Sequence[Path]) ->
     if lost := sorted(wanted.keys() - pieces.keys()):
         told = f"zero/{lost[0]}/fp32.pt is missing ({len(wanted) - len(lost)} of {len(wanted)} weights)"
         raise UserError(told, where=str(weight_files[0].parents[2]), fix="convert the checkpoint again")
+    counts = {path.with_name("step.pt"): _updates(path.with_name("step.pt")) for path in weight_files}
+    same_step(counts, "optimiser step")
     shapes = {name: wanted.get(name, found[0].shape) for name, found in pieces.items()}
     for model in models[:1]:
         if any(not value.numel for value in model.module.values()):  # ZeRO-3: each rank has a part of the frozen ones
@@ -31,6 +34,11 @@ def open_universal(model_files: Sequence[Path], weight_files: Sequence[Path]) ->
             if kept in pieces:
                 shapes[alias], pieces[alias] = shapes[kept], pieces[kept]
     return Pieces(shapes, pieces)
+
+
+def _updates(path: Path) -> tuple[float, ...]:
+    count = count_of(content(path)) if path.is_file() else None
+    return () if count is None else (count,)
 
 
 def _weight(path: Path) -> Stored:

@@ -14,12 +14,12 @@ from pathlib import Path
 import torch
 
 from mmupt.errors import UserError
+from mmupt.merging.same_step import MIXED
 from mmupt.merging.stored import Stored
 from mmupt.merging.weights import Pieces, Weights, chunks
 from mmupt.merging.zero_files import ModelStates, Partition, Shapes, model_states, partition
 
 Sliced = dict[str, Sequence[Stored]]
-_MIXED = "files of different steps or runs lie in one folder; merge another step"
 
 
 def open_zero(model_files: Sequence[Path], optim_files: Sequence[Path]) -> Weights:
@@ -60,7 +60,7 @@ def _belong_together(models: Sequence[ModelStates], partitions: Sequence[Partiti
 
 def _agree(path: Path, what: str, value: object, wanted: object) -> None:
     if value != wanted:
-        raise UserError(f"its {what} is {value}, that of the other files {wanted}", where=str(path), fix=_MIXED)
+        raise UserError(f"its {what} is {value}, that of the other files {wanted}", where=str(path), fix=MIXED)
 
 
 def _stage_2(model: ModelStates, partitions: Sequence[Partition]) -> Sliced:
@@ -107,14 +107,14 @@ def _slices(flats: Sequence[Stored], start: int, stop: int) -> list[Stored]:
 def _consumed(wanted: int, available: int, slack: int, path: Path) -> None:
     if not wanted <= available <= wanted + slack:
         told = f"the partitions hold {available} elements, and the parameters need {wanted}"
-        raise UserError(told, where=str(path), fix=_MIXED)
+        raise UserError(told, where=str(path), fix=MIXED)
 
 
 def fragments(models: Sequence[ModelStates]) -> Sliced:
     """The frozen parameters of ZeRO-3, of which every rank holds a part."""
     for model in models:
         if lost := sorted(set(models[0].frozen) - set(model.fragments)):
-            raise UserError(f"its part of the frozen weight {lost[0]} is missing", where=str(model.path), fix=_MIXED)
+            raise UserError(f"its part of the frozen weight {lost[0]} is missing", where=str(model.path), fix=MIXED)
     return {name: [model.fragments[name] for model in models] for name in models[0].frozen}
 
 
@@ -142,7 +142,7 @@ class _Agreeing:
 
     def _differs(self, name: str) -> UserError:
         told = f"{name} is not the same in the model states and in the optimizer states"
-        return UserError(told, where=str(self._folder), fix=_MIXED)
+        return UserError(told, where=str(self._folder), fix=MIXED)
 
 
 def _with_shared(shapes: Shapes, pieces: Sliced, model: ModelStates) -> Pieces:

@@ -8,6 +8,7 @@ from typing import cast
 import torch
 
 from mmupt.errors import UserError
+from mmupt.merging.same_step import update_counts
 from mmupt.merging.stored import Stored
 from mmupt.merging.torch_files import entry, load
 from mmupt.merging.unpickle import Inert
@@ -104,8 +105,4 @@ def _shapes(group: Mapping[str, tuple[int, ...]]) -> Shapes:
 
 def _steps(content: Mapping[str, object]) -> tuple[float, ...]:
     outer = content.get("base_optimizer_state", content.get("optimizer_state_dict"))
-    state = outer.get("state") if isinstance(outer, dict) else None
-    rows = state.values() if isinstance(state, dict) else ()
-    found = [row["step"] for row in rows if isinstance(row, dict) and "step" in row]
-    counts = (step.read().item() if isinstance(step, Stored) else step for step in found)
-    return tuple(float(count) for count in counts if isinstance(count, int | float))
+    return update_counts(outer) if isinstance(outer, dict) else ()

@@ -81,7 +81,6 @@ def test_the_kind_is_read_off_the_file_names():
     [
         ([], "it is empty"),
         (["notes.txt", "weights.bin"], "seen notes.txt, weights.bin"),
-        (["model.safetensors"], "config.json is missing"),
         (["adapter_config.json"], "no adapter_model.safetensors"),
         (["zero_pp_rank_0_mp_rank_01_optim_states.pt"], "model-parallel"),
         (["mp_rank_00_model_states.pt", "zero_pp_rank_1_mp_rank_00_optim_states.pt"], "rank 0"),
@@ -91,6 +90,14 @@ def test_the_kind_is_read_off_the_file_names():
 def test_an_unclear_folder_is_refused_with_what_was_seen(names: list[str], words: str):
     with pytest.raises(UserError, match=words):
         recognise(names, None, "here")
+
+
+def test_weights_without_a_config_need_the_base(plain: Path, tmp_path: Path):
+    (plain / "state.json").unlink()
+    (plain / "config.json").unlink()
+    with pytest.raises(UserError, match=r"holds no config.json; .*--base MODEL"):
+        merge(MergeConfig(checkpoint=plain, out=tmp_path / "out"))
+    assert merge(MergeConfig(checkpoint=plain, out=tmp_path / "out", base="tiny"))["label"] == "Hugging Face folder"
 
 
 def test_a_plain_checkpoint_becomes_a_folder_that_transformers_loads(plain: Path, tmp_path: Path):
