@@ -43,7 +43,10 @@ class RolloutConfig(Section):
     max_model_len: int | None = None
     """vllm: longest prompt and completion together; without it what the model was made for."""
     base_url: str | None = None
-    """openai: address of the server; without it http://localhost:8000/v1."""
+    """openai: address of the server; without it http://localhost:8000/v1. In training with vllm: a vLLM server that
+    samples, and is given the weights of each step."""
+    weights_folder: str | None = None
+    """Training with a vLLM server on another machine: a folder that both see, through which the weights go."""
     api_key_env: str | None = None
     """openai: environment variable that holds the key; without it OPENAI_API_KEY, where that is set."""
     timeout: float | None = None

@@ -40,6 +40,8 @@ class Dialect:
     """Whether it offers them."""
     banned: tuple[int, ...] = ()
     """Tokens that may not be sampled, where the caller knows the model's tokens."""
+    ends: tuple[int, ...] = ()
+    """Tokens that end a turn beside those that the server knows; of vLLM's alone."""
 
 
 def request(
@@ -61,6 +63,8 @@ def request(
     }
     if dialect.vllm:
         body |= VLLM_OWN
+        if dialect.ends:
+            body["stop_token_ids"] = list(dialect.ends)
     if dialect.logprobs and params.logprobs:
         body["logprobs"] = True
     if dialect.banned:

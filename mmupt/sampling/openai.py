@@ -6,7 +6,7 @@ Whether the same seed gives the same text is up to the server: vLLM's does, but 
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Self
 
@@ -19,6 +19,7 @@ from mmupt.types import JsonValue, Prompt, Rollout
 
 IN_FLIGHT = 256
 """Completions under way at once, where nothing else is said: as many as vLLM runs together."""
+Check = Callable[[Prompt, Sequence[JsonValue]], None]
 FIRST_TRIES = 2
 """Retries while nothing is known of the server: an address may just be wrong."""
 
@@ -26,8 +27,11 @@ FIRST_TRIES = 2
 class OpenAISampler:
     """Asks a server that was seen to answer."""
 
-    def __init__(self, address: Address, dialect: chat.Dialect, limits: chat.Limits, in_flight: int) -> None:
+    def __init__(
+        self, address: Address, dialect: chat.Dialect, limits: chat.Limits, in_flight: int, check: Check | None = None
+    ) -> None:
         self._address, self._dialect, self._limits, self._in_flight = address, dialect, limits, in_flight
+        self._check = check
 
     def sample(
         self, prompts: Sequence[Prompt], params: SamplingParams, problem_seeds: Sequence[int] | None = None
@@ -78,6 +82,8 @@ class OpenAISampler:
                 return await self._group(server, prompt, params, seed)
             fix = "give the server a longer context, or rollout settings that it takes"
             raise UserError(f"the server refuses the request ({error})", where=prompt.id, fix=fix) from error
+        if self._check is not None:
+            self._check(prompt, chat.prompt_token_ids(answer) or ())
         return chat.group(prompt.id, answer, seed, params.n)
 
 
@@ -92,21 +98,32 @@ def connect(
     min_pixels: int | None = None,
     max_pixels: int | None = None,
     banned: tuple[int, ...] = (),
+    ends: tuple[int, ...] = (),
+    check: Check | None = None,
 ) -> OpenAISampler:
-    """Find the model on the server. `batch_size` is the number of completions in flight at once."""
+    """Find the model on the server. `batch_size` is the number of completions in flight at once; `check` is given each
+    prompt with its tokens as the server's model saw them, and may raise."""
     if batch_size < 1:
         raise UserError(f"batch_size = {batch_size}", where="sampling", fix="use a positive number")
     address = Address(base_url, api_key_env, timeout, retries)
-    served = _served(replace(address, retries=min(retries, FIRST_TRIES)))
-    dialect = replace(_dialect(model, served, base_url), banned=banned)
-    return OpenAISampler(address, dialect, chat.Limits(min_pixels, max_pixels), batch_size)
+    served = _served(address)
+    dialect = replace(_dialect(model, served, base_url), banned=banned, ends=ends)
+    return OpenAISampler(address, dialect, chat.Limits(min_pixels, max_pixels), batch_size, check)
+
+
+def served_model(address: Address, model: str) -> str:
+    """The name under which a server with one model serves this one: under its own, or whatever it is called there."""
+    names = [str(row.get("id")) for row in _served(address)]
+    known = [name for name in (model, resolve_model(model)) if name in names]
+    return (known or names or [model])[0]
 
 
 def _served(address: Address) -> list[dict[str, JsonValue]]:
     """What the server says of its models."""
+    first = replace(address, retries=min(address.retries, FIRST_TRIES))
 
     async def ask(emit: background.Emit[Reply]) -> None:
-        async with Server(address) as server:
+        async with Server(first) as server:
             emit(await server.get("models"))
 
     try:

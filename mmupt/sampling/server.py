@@ -66,7 +66,7 @@ class Server:
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(address.timeout, connect=CONNECT_TIMEOUT, pool=None),
             limits=httpx.Limits(max_connections=connections),
-            trust_env=url.host not in LOCAL,
+            trust_env=not is_here(address.base_url),
         )
 
     async def __aenter__(self) -> Self:
@@ -82,6 +82,20 @@ class Server:
     async def post(self, path: str, body: Reply) -> Reply:
         """The answer to a request."""
         return await self._ask("POST", path, body)
+
+    async def command(self, path: str, body: Reply | None = None) -> None:
+        """Have something done that lies beside the version's path (/sleep, not /v1/sleep), and is answered by nothing.
+
+        It is asked once; what the server has against it is a `RefusedError`.
+        """
+        url = self._client.base_url
+        root = url.copy_with(path=url.path.rstrip("/").rpartition("/")[0] + "/" + path)
+        try:
+            answer = await self._client.post(root, json=body)
+        except httpx.TransportError as error:
+            raise self._away(_words(error), 0) from error
+        if not answer.is_success:
+            raise RefusedError(_reason(answer))
 
     async def _ask(self, method: str, path: str, body: Reply | None) -> Reply:
         for tried in range(self.address.retries + 1):
@@ -118,6 +132,11 @@ class Server:
         fix = "start one (vllm serve MODEL), or set rollout.base_url"
         what = f"the server does not answer ({reason}; {tried + 1} tries)"
         return UserError(what, where=self.address.base_url, fix=fix)
+
+
+def is_here(base_url: str) -> bool:
+    """Whether the server is on this machine, and may see its temporary files."""
+    return httpx.URL(base_url).host in LOCAL
 
 
 def _retry_after(answer: httpx.Response) -> float | None:

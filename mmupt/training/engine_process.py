@@ -34,8 +34,12 @@ def begin(environment: Mapping[str, str]) -> None:
 
 def open_engine(settings: RolloutConfig, model: str, dtype: str) -> int:
     """Start the engine with the base model's weights; the process's id."""
-    from mmupt.sampling import vllm
+    from torch._dynamo import config as compiler
 
+    from mmupt.sampling import loading, vllm
+
+    # On a CPU vLLM is told to be eager; what it compiles all the same takes seconds, and then counts ranks of tokens.
+    compiler.disable = loading.default_device() == "cpu"
     engine = vllm.connect(
         model,
         batch_size=settings.batch_size,

@@ -16,12 +16,14 @@ from mmupt.config.sampling import RolloutConfig
 from mmupt.config.train import TrainConfig
 from mmupt.sampling.auto import choose
 from mmupt.sampling.encode import prompt_tokens
+from mmupt.sampling.models import resolve_model
 from mmupt.sampling.pixels import Gallery
 from mmupt.sampling.protocol import SamplingParams
 from mmupt.sampling.transformers import BATCH_SIZE, TransformersSampler
 from mmupt.training.colocated import ColocatedVllm
 from mmupt.training.distributed import Ranks
 from mmupt.training.engine import Engine
+from mmupt.training.served import ServedVllm
 from mmupt.types import Prompt, Rollout
 
 
@@ -53,6 +55,8 @@ def open_source(
         return Script(settings, processor)
     if name == "transformers":
         return LiveWeights(engine, processor, settings.batch_size or BATCH_SIZE)
+    if settings.base_url is not None:
+        return ServedVllm(engine, processor, ranks, settings, resolve_model(config.model), device)
     return ColocatedVllm(engine, ranks, settings, config.model, device)
 
 
