@@ -1,7 +1,6 @@
 """What a model's config says its weights must be: names, shapes, ties, read off the class on the meta device."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,24 +9,7 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 from transformers.core_model_loading import revert_weight_conversion
 
 from mmupt.errors import UserError
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """The weights of one model class."""
-
-    name: str
-    shapes: Mapping[str, tuple[int, ...]]
-    """Name in memory -> shape, in the model's own order; a tied weight stands once."""
-    saved_names: Mapping[str, str]
-    """Name in memory -> name in published folders (`model.language_model.*` -> `model.*`), which all readers know."""
-    tied: Mapping[str, str]
-    """Name in memory that is left out -> the name that it is tied to."""
-
-    def memory_names(self) -> dict[str, str]:
-        """Each name that a weight of this model may have on disk -> its name in memory."""
-        own = {name: name for name in [*self.shapes, *self.tied]}
-        return {**{saved: name for name, saved in self.saved_names.items()}, **own}
+from mmupt.merging.outline import Architecture
 
 
 def architecture(folder: Path) -> Architecture:

@@ -12,7 +12,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from mmupt.errors import UserError
-from mmupt.merging.architecture import Architecture, architecture
+from mmupt.merging.architecture import architecture
+from mmupt.merging.outline import Architecture
 from mmupt.merging.weights import Renamed, Safetensors, Weights, chunks
 from mmupt.prompts import answer_prompt
 from mmupt.sampling import loading

@@ -1,4 +1,7 @@
-"""The way from a checkpoint to a model folder. The folder appears whole, by a rename, or not at all."""
+"""The way from a checkpoint to a model folder. The folder appears whole, by a rename, or not at all.
+
+Bytes flow by an outline of the model while its class is still being imported; what the class says decides.
+"""
 
 import fcntl
 import json
@@ -6,6 +9,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -15,12 +19,12 @@ import torch
 from mmupt import console
 from mmupt.disk import disk_errors, replace_folder, write_atomic
 from mmupt.errors import UserError
-from mmupt.merging.architecture import architecture, same_meaning
 from mmupt.merging.card import RECORD, card
 from mmupt.merging.open import open_weights
+from mmupt.merging.outline import Architecture, outline
 from mmupt.merging.request import Request
-from mmupt.merging.shards import write_shards
-from mmupt.merging.side_files import copy_side_files, write_config
+from mmupt.merging.shards import Shard, Tensor, write_shards
+from mmupt.merging.side_files import copy_side_files, read_config, write_config
 from mmupt.merging.verify import check_files, plan
 from mmupt.types import JsonValue
 
@@ -34,20 +38,10 @@ def merge(request: Request) -> dict[str, JsonValue]:
 
 
 def _fill(scratch: Path, request: Request) -> dict[str, JsonValue]:
-    folder, origin = request.found.folder, request.origin
+    origin = request.origin
     copy_side_files(request.side, request.base, scratch)
-    write_config(request.config, origin.dtype, scratch)
-    if not same_meaning(request.config, scratch):
-        write_config(request.config, origin.dtype, scratch, nested=True)
-    model = architecture(scratch)
-    weights = open_weights(folder, request.kind, model, request.base)
-    tensors = plan(weights, model, str(folder))
-    dtype: torch.dtype = getattr(torch, origin.dtype)
-    size = sum(tensor.size(dtype) for tensor in tensors)
-    _has_room(scratch, size, request.out)
-    with console.progress(size, "bytes merged") as progress:
-        shards = write_shards(weights, tensors, dtype, scratch, request.shard_bytes, progress.advance)
-    check_files(scratch, shards, tensors, dtype)
+    with ThreadPoolExecutor(1) as other_core:
+        tensors, shards = _weights(scratch, request, other_core.submit(_described, scratch, request))
     parameters = sum(math.prod(tensor.shape) for tensor in tensors)
     write_atomic(scratch / "README.md", card(origin, [(shard.name, shard.sha256) for shard in shards], parameters))
     record: dict[str, JsonValue] = {
@@ -58,6 +52,43 @@ def _fill(scratch: Path, request: Request) -> dict[str, JsonValue]:
     }
     write_atomic(scratch / RECORD, json.dumps(record, indent=1) + "\n")
     return record
+
+
+def _described(scratch: Path, request: Request) -> Architecture:
+    """Write config.json, and ask the model class what it wants. It takes seconds to import."""
+    from mmupt.merging.architecture import architecture, same_meaning
+
+    write_config(request.config, request.origin.dtype, scratch)
+    if not same_meaning(request.config, scratch):
+        write_config(request.config, request.origin.dtype, scratch, nested=True)
+    return architecture(scratch)
+
+
+def _weights(scratch: Path, request: Request, model: Future[Architecture]) -> tuple[list[Tensor], list[Shard]]:
+    believed = outline(read_config(request.config)) or model.result()
+    try:
+        written = _stream(scratch, request, believed)
+    except UserError:
+        if believed == model.result():
+            raise
+    else:
+        if believed == model.result():
+            return written
+    return _stream(scratch, request, model.result())
+
+
+def _stream(scratch: Path, request: Request, model: Architecture) -> tuple[list[Tensor], list[Shard]]:
+    for stale in scratch.glob("model*.safetensors*"):
+        stale.unlink()
+    weights = open_weights(request.found.folder, request.kind, model, request.base)
+    tensors = plan(weights, model, str(request.found.folder))
+    dtype: torch.dtype = getattr(torch, request.origin.dtype)
+    size = sum(tensor.size(dtype) for tensor in tensors)
+    _has_room(scratch, size, request.out)
+    with console.progress(size, "bytes merged") as progress:
+        shards = write_shards(weights, tensors, dtype, scratch, request.shard_bytes, progress.advance)
+    check_files(scratch, shards, tensors, dtype)
+    return tensors, shards
 
 
 def _has_room(scratch: Path, size: int, out: Path) -> None:

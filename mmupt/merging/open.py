@@ -5,10 +5,10 @@ from pathlib import Path
 
 from mmupt.errors import UserError
 from mmupt.merging import lora
-from mmupt.merging.architecture import Architecture
 from mmupt.merging.bare_names import bare_names, one_each
 from mmupt.merging.distributed import open_distributed
 from mmupt.merging.fsdp import open_fsdp
+from mmupt.merging.outline import Architecture
 from mmupt.merging.recognise import Recognised, recognise
 from mmupt.merging.same_step import tell_ages
 from mmupt.merging.universal import open_universal

@@ -58,14 +58,14 @@ def _wanted(name: str) -> bool:
 
 def config_dtype(folder: Path) -> str:
     """The dtype that config.json tells, by its bare name."""
-    config = _read(folder)
+    config = read_config(folder)
     value = next((config[key] for key in _DTYPE_KEYS if isinstance(config.get(key), str)), "float32")
     return str(value).removeprefix("torch.")
 
 
 def write_config(folder: Path, dtype: str, out: Path, *, nested: bool = False) -> None:
     """config.json with the dtype that the weights now have and no other, in the published layout unless `nested`."""
-    config = _without_dtype(_read(folder))
+    config = _without_dtype(read_config(folder))
     laid_out = config if nested else published_config(config)
     # transformers before 4.56 knows only the second name.
     written = {**laid_out, "dtype": dtype, "torch_dtype": dtype}
@@ -77,7 +77,8 @@ def _without_dtype(config: Mapping[str, object]) -> dict[str, object]:
     return {key: _without_dtype(value) if isinstance(value, dict) else value for key, value in kept.items()}
 
 
-def _read(folder: Path) -> dict[str, object]:
+def read_config(folder: Path) -> dict[str, object]:
+    """config.json as it stands there."""
     path = folder / "config.json"
     try:
         config = json.loads(path.read_bytes())

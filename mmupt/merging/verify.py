@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from mmupt.errors import UserError
-from mmupt.merging.architecture import Architecture
+from mmupt.merging.outline import Architecture
 from mmupt.merging.shards import Shard, Tensor
 from mmupt.merging.weights import Safetensors, Weights, equal
 

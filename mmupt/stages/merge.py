@@ -12,6 +12,7 @@ def merge(config: MergeConfig) -> dict[str, JsonValue]:
     from mmupt.merging import hub
     from mmupt.merging.base import base_folder
     from mmupt.merging.request import request
+    from mmupt.merging.start import beside_imports
 
     asked = request(config)
     other = base_folder(config.compare, with_weights=True)
@@ -23,9 +24,10 @@ def merge(config: MergeConfig) -> dict[str, JsonValue]:
     if record is not None:
         console.say(f"{asked.out}: this merge is done already")
     else:
-        from mmupt.merging.merge import merge as work
+        with beside_imports():
+            from mmupt.merging.merge import merge as work
 
-        record = work(asked)
+            record = work(asked)
         console.say(f"{asked.out}: {record['parameters']} parameters in {record['dtype']}")
     if other is not None:
         _compare(asked.out, other)
