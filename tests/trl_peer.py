@@ -58,15 +58,16 @@ def trl_inputs(
     image_token: int,
     old_N: torch.Tensor | None = None,
     ref_N: torch.Tensor | None = None,
+    device: str = "cpu",
 ) -> dict[str, torch.Tensor | list[int]]:
     """One group as trl lays out a micro-batch. Without `old_N` trl takes the current log-probs for the old ones."""
-    rows, device = len(group.completions_G_T), group.prompt_ids.device
-    prompt = group.prompt_ids.repeat(rows, 1)
+    rows = len(group.completions_G_T)
+    prompt = group.prompt_ids.to(device).repeat(rows, 1)
     longest = max(map(len, group.completions_G_T))
     completions, mask = torch.zeros(2, rows, longest, dtype=torch.long, device=device)
     for row, tokens in enumerate(group.completions_G_T):
         completions[row, : len(tokens)], mask[row, : len(tokens)] = torch.tensor(tokens), 1
-    seen = seen_by([group])
+    seen = seen_by([group], torch.device(device))
     count = 0 if seen[0] is None else len(seen[0].grid)
     inputs = {
         "prompt_ids": prompt,

@@ -1,6 +1,6 @@
-"""Which groups go through the model together: neighbours, as many as the token limit allows.
+"""Which groups go through the model together: groups of like length, as many as the token limit allows.
 
-Memory depends on it, the loss does not.
+Memory and padding depend on it, the loss does not.
 """
 
 from collections.abc import Sequence
@@ -9,15 +9,22 @@ from mmupt.training.scores import EncodedGroup
 
 
 def packs_of(groups: Sequence[EncodedGroup], most_tokens: int) -> list[list[int]]:
-    """Indices of the groups of each pack; a pack holds at most `most_tokens`, padding included, or a single group."""
+    """Indices of the groups of each pack, the longest first; a pack holds at most `most_tokens`, padding included, or a
+    single group."""
     packs: list[list[int]] = []
-    widest = 0
-    for index, group in enumerate(groups):
-        length = len(group.prompt_ids) + group.tokens
-        widest = max(widest, length)
-        if packs and (len(packs[-1]) + 1) * widest <= most_tokens:
+    longest = sorted(range(len(groups)), key=lambda index: (-_length(groups[index]), index))
+    for index in longest:
+        if packs and padded([groups[other] for other in (*packs[-1], index)]) <= most_tokens:
             packs[-1].append(index)
         else:
             packs.append([index])
-            widest = length
     return packs
+
+
+def padded(groups: Sequence[EncodedGroup]) -> int:
+    """Tokens of the groups as rows of one batch: prompts are padded to the longest, and completions to the longest."""
+    return len(groups) * (max(len(group.prompt_ids) for group in groups) + max(group.tokens for group in groups))
+
+
+def _length(group: EncodedGroup) -> int:
+    return len(group.prompt_ids) + group.tokens

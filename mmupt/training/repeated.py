@@ -15,19 +15,20 @@ from mmupt.training.scores import EncodedGroup, TokenScores, images_of, seen_by,
 
 def score(model: nn.Module, groups: Sequence[EncodedGroup], temperature: float) -> TokenScores:
     """Log-probs and entropies of all completion tokens, as `shared_prefix.score` gives them."""
-    device = groups[0].prompt_ids.device
+    device = next(model.parameters()).device
     rows = [(group.prompt_ids, completion) for group in groups for completion in group.completions_G_T]
     prompt_length = max(len(prompt) for prompt, _ in rows)
     completion_length = max(len(completion) for _, completion in rows)
-    input_ids = torch.zeros(len(rows), prompt_length + completion_length, dtype=torch.long, device=device)
+    input_ids = torch.zeros(len(rows), prompt_length + completion_length, dtype=torch.long)
     attention_mask = torch.zeros_like(input_ids)
     for row, (prompt, completion) in enumerate(rows):
         start, end = prompt_length - len(prompt), prompt_length + len(completion)
         input_ids[row, start:prompt_length] = prompt
-        input_ids[row, prompt_length:end] = torch.tensor(completion, dtype=torch.long, device=device)
+        input_ids[row, prompt_length:end] = torch.tensor(completion, dtype=torch.long)
         attention_mask[row, start:end] = 1
+    input_ids, attention_mask = input_ids.to(device), attention_mask.to(device)
     inner = getattr(model, "module", model)
-    extra = images_of(seen_by(groups), [len(group.completions_G_T) for group in groups])
+    extra = images_of(seen_by(groups, device), [len(group.completions_G_T) for group in groups])
     if extra:
         extra["mm_token_type_ids"] = (input_ids == inner.config.image_token_id).int()
     kept = completion_length + 1

@@ -19,7 +19,7 @@ class EncodedGroup:
     """One group, ready for the model: the prompt once, the pictures once, G completions."""
 
     prompt_ids: Tensor
-    """(prompt tokens,) with one id for each image token."""
+    """(prompt tokens,) on the host, with one id for each image token."""
     pictures: Shown | None
     """What the prompt shows; patches are made of it for one pass at a time. None without a picture."""
     completions_G_T: tuple[tuple[int, ...], ...]
@@ -71,9 +71,9 @@ def _chosen(logits_N: Tensor, targets_N: Tensor) -> Tensor:
     return picked - torch.logsumexp(logits_N, dim=-1)
 
 
-def seen_by(groups: Sequence[EncodedGroup]) -> list[Patches | None]:
+def seen_by(groups: Sequence[EncodedGroup], device: torch.device) -> list[Patches | None]:
     """The pictures of each group as one pass sees them, on its device; to be let go of after the pass."""
-    return [None if group.pictures is None else group.pictures.on(group.prompt_ids.device) for group in groups]
+    return [None if group.pictures is None else group.pictures.on(device) for group in groups]
 
 
 def images_of(seen: Sequence[Patches | None], times: Sequence[int] | None = None) -> dict[str, Tensor]:

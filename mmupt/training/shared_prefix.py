@@ -43,7 +43,7 @@ class PackedGroups:
 def score(model: nn.Module, groups: Sequence[EncodedGroup], temperature: float) -> TokenScores:
     """Log-probs and entropies of all completion tokens. `model` is called once; it may be wrapped by an engine or an
     adapter."""
-    seen = seen_by(groups)
+    seen = seen_by(groups, next(model.parameters()).device)
     packed, pictures = pack(model, groups, seen), images_of(seen)
     del seen  # one copy of the patches lives through the pass
     hidden = model(
@@ -62,7 +62,7 @@ def pack(model: nn.Module, groups: Sequence[EncodedGroup], seen: Sequence[Patche
     prompt_length = max(len(group.prompt_ids) for group in groups)
     completion_length = max(group.tokens for group in groups)
     length = prompt_length + completion_length
-    device = groups[0].prompt_ids.device
+    device = next(model.parameters()).device
     input_ids = torch.zeros(len(groups), length, dtype=torch.long)
     positions = torch.zeros(3, len(groups), length, dtype=torch.long)
     owner = torch.full((len(groups), length), -1)
@@ -71,7 +71,7 @@ def pack(model: nn.Module, groups: Sequence[EncodedGroup], seen: Sequence[Patche
         start = prompt_length - len(group.prompt_ids)
         flat = [token for completion in group.completions_G_T for token in completion]
         end = prompt_length + len(flat)
-        input_ids[row, start:end] = torch.cat([group.prompt_ids.cpu(), torch.tensor(flat, dtype=torch.long)])
+        input_ids[row, start:end] = torch.cat([group.prompt_ids, torch.tensor(flat, dtype=torch.long)])
         owner[row, start:prompt_length] = 0
         owner[row, prompt_length:end] = torch.tensor(_owners(group))
         positions[:, row, start:end] = _positions(model, group, patches)
@@ -104,7 +104,7 @@ def _positions(model: nn.Module, group: EncodedGroup, seen: Patches | None) -> T
     its end."""
     inner = getattr(model, "module", model)
     inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
-    prompt_ids = group.prompt_ids.cpu()
+    prompt_ids = group.prompt_ids
     kinds = (prompt_ids == inner.config.image_token_id).int()
     grids = None if seen is None else seen.grid.cpu()
     prompt, _ = inner.model.get_rope_index(prompt_ids[None], mm_token_type_ids=kinds[None], image_grid_thw=grids)

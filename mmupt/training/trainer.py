@@ -55,21 +55,25 @@ class Trainer:
         """Step 0, 1, ...; a pure function of the weights, the optimiser and the step's number."""
         positions = self.shape.all_positions(self.ranks.rank)
         order = step_indices(self.config.seed, len(self.data.problems), step, self.config.problems_per_step)
-        problems = [self.data.problems[order[position]] for position in positions]
-        prompts = [prompt_of(problem, self.config) for problem in problems]
+        asked = [prompt_of(self.data.problems[index], self.config) for index in order]
         gallery = Gallery(self.processor)
+        everything = encode_all(self.processor, asked, gallery)
+        problems = [self.data.problems[order[position]] for position in positions]
+        prompts = [asked[position] for position in positions]
+        encoded = [everything[position] for position in positions]
         rollouts = roll_out(self.source, self.config, step, prompts, gallery)
-        encoded = encode_all(self.processor, prompts, gallery)
         check_prompts(prompts, encoded, rollouts)
-        records = self._scored(problems, rollouts, encoded, step)
-        groups = [self._train_group(prompt, record) for prompt, record in zip(encoded, records, strict=True)]
+        whole = self._gathered(positions, self._scored(problems, rollouts, encoded, step))
+        groups = [self._train_group(prompt, record) for prompt, record in zip(everything, whole, strict=True)]
         results = self._update(groups, step)
-        everyone = self.ranks.gather(list(zip(positions, records, strict=True)))
-        whole = tuple(
-            record for _, record in sorted((pair for part in everyone for pair in part), key=lambda pair: pair[0])
-        )
         rate = self._rate(step, self.config.updates_per_step - 1)
         return StepOutcome(whole, vote_signals(whole) | update_signals(results, rate))
+
+    def _gathered(self, positions: Sequence[int], records: Sequence[GroupRecord]) -> tuple[GroupRecord, ...]:
+        """The groups of all ranks in training order: texts, tokens and rewards, never pictures."""
+        everyone = self.ranks.gather(dict(zip(positions, records, strict=True)))
+        found = {position: record for part in everyone for position, record in part.items()}
+        return tuple(found[position] for position in sorted(found))
 
     def _scored(
         self, problems: Sequence[Problem], rollouts: Sequence[Sequence[Rollout]], encoded: Sequence[Encoded], step: int
@@ -93,20 +97,23 @@ class Trainer:
         return TrainGroup(group, record.advantages_G, known, feels_kl=feels_kl)
 
     def _group(self, prompt: Encoded, rollouts: Sequence[Rollout]) -> EncodedGroup:
-        ids = torch.tensor(prompt.input_ids, device=self.device)
+        ids = torch.tensor(prompt.input_ids)
         return EncodedGroup(ids, prompt.pictures, tuple(rollout.token_ids for rollout in rollouts))
 
     def _update(self, groups: Sequence[TrainGroup], step: int) -> list[UpdateResult]:
-        size = self.shape.groups_per_rank
-        later = list(groups[size:])
-        if later:
-            # From the second update on the weights have moved away from those that sampled.
-            old = self.updater.old_logps(later)
-            later = [replace(group, old_N=logps) for group, logps in zip(later, old, strict=True)]
-        ready = [*groups[:size], *later]
-        parts = [ready[start : start + size] for start in range(0, len(ready), size)]
-        return [self.updater(part, self._rate(step, update)) for update, part in enumerate(parts)]
+        size = self.shape.problems_per_update
+        parts = [list(groups[start : start + size]) for start in range(0, len(groups), size)]
+        # From the second update on the weights have moved away from those that sampled.
+        olds: list[list[torch.Tensor | None]] = [[None] * size, *(self.updater.old_logps(part) for part in parts[1:])]
+        return [
+            self.updater(_with_old(part, old), self._rate(step, update))
+            for update, (part, old) in enumerate(zip(parts, olds, strict=True))
+        ]
 
     def _rate(self, step: int, update: int) -> float:
         per_step = self.config.updates_per_step
         return learning_rate(self.config.update, step * per_step + update, self.total_steps * per_step)
+
+
+def _with_old(groups: Sequence[TrainGroup], old: Sequence[torch.Tensor | None]) -> list[TrainGroup]:
+    return [replace(group, old_N=logps) for group, logps in zip(groups, old, strict=True)]

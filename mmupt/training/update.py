@@ -1,18 +1,20 @@
 """One gradient step from scored groups: packs through the model, loss, backward, step.
 
-Every rank runs the same number of packs, because ZeRO's ranks gather weights and reduce gradients together; a rank that
-has fewer runs one of its groups with weight zero. Groups that cannot change the gradient (advantages all zero, no KL
-term) are left out.
+Every rank is given all groups of the update in training order, and runs those that the plan (`balance`) makes its own:
+the loss's weights come from the whole update, and no rank has to ask another. All run the same number of packs, because
+ZeRO's ranks gather weights and reduce gradients together. Groups that cannot change the gradient (advantages all zero,
+no KL term) are left out.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
 from mmupt.config.train import UpdateConfig
 from mmupt.rewards import Certainty
+from mmupt.training import balance
 from mmupt.training.aggregation import token_weights
 from mmupt.training.certainty import certainties_of
 from mmupt.training.distributed import Ranks
@@ -89,28 +91,25 @@ class Updater:
     clip: Clip = field(default_factory=Clip)
 
     def __call__(self, groups: Sequence[TrainGroup], learning_rate: float) -> UpdateResult:
-        """One step on this rank's groups."""
-        weights = self._weights(groups)
-        rounds = self._rounds(groups)
-        sums = Sums()
-        for number, members in enumerate(rounds, start=1):
-            pack = [groups[index] for index in members] or list(groups[:1])
+        """One step on all groups of the update, in training order."""
+        weights, kept = self._weights(groups), self._kept(groups)
+        packs, sums = self._packs(groups, kept), Sums()
+        for number, members in enumerate(packs, start=1):
             weights_C = [weight for index in members for weight in weights[index]]
+            pack = [groups[index] for index in members] or [_least(groups)]
             loss, added = self._run(pack, weights_C or None)
-            self.engine.backward(loss, last=number == len(rounds))
+            self.engine.backward(loss, last=number == len(packs))
             sums = sums + added
         norm = self.engine.step(learning_rate)
-        trained = sum(len(members) for members in rounds)
-        totals = self.ranks.gather((sums, trained, len(groups) - trained))
-        added_up = sum((each[0] for each in totals), Sums())
-        return UpdateResult(added_up, norm, sum(each[1] for each in totals), sum(each[2] for each in totals))
+        return UpdateResult(sum(self.ranks.gather(sums), Sums()), norm, len(kept), len(groups) - len(kept))
 
     @torch.no_grad()
     def old_logps(self, groups: Sequence[TrainGroup]) -> list[Tensor | None]:
-        """Log-probs under the current weights, for updates after the first; None for groups that will not run."""
+        """Log-probs under the current weights for the groups of an update to come; None for those that will not run
+        here."""
         found: list[Tensor | None] = [None] * len(groups)
-        for members in self._rounds(groups):
-            pack = [groups[index].encoded for index in members] or [groups[0].encoded]
+        for members in self._packs(groups, self._kept(groups)):
+            pack = [groups[index].encoded for index in members] or [_least(groups).encoded]
             with self.autocast():
                 logps_N = self.layout(self.engine.model, pack, self.temperature).logps_N
             parts = torch.split(logps_N, [group.tokens for group in pack])
@@ -120,9 +119,10 @@ class Updater:
 
     @torch.no_grad()
     def certainties(self, groups: Sequence[EncodedGroup]) -> list[tuple[Certainty, ...]]:
-        """How sure the current weights are of each completion of each group."""
+        """How sure the current weights are of each completion of each of this rank's groups."""
         found: dict[int, tuple[Certainty, ...]] = {}
-        for members in self._packs(groups, range(len(groups))):
+        packs = packs_of(groups, self.settings.pack_tokens)
+        for members in balance.even(packs, max(self.ranks.gather(len(packs)))):
             pack = [groups[index] for index in members] or [groups[0]]
             with self.autocast():
                 scores = self.layout(self.engine.model, pack, self.temperature)
@@ -162,31 +162,28 @@ class Updater:
             return self.layout(model, groups, self.temperature).logps_N.detach()
 
     def _weights(self, groups: Sequence[TrainGroup]) -> list[list[float]]:
-        """For each of this rank's groups, the token weight of each completion, from the lengths of the whole update."""
-        mine = [len(one) for group in groups for one in group.encoded.completions_G_T]
-        everyone = self.ranks.gather(mine)
-        before = sum(len(lengths) for lengths in everyone[: self.ranks.rank])
-        flat = [length for lengths in everyone for length in lengths]
-        weights = token_weights(flat, self.settings.loss_type, self.settings.micro_batch_size, self.max_tokens)
-        found = []
-        for group in groups:
-            size = len(group.encoded.completions_G_T)
-            found.append(weights[before : before + size])
-            before += size
-        return found
+        """For each group of the update the token weight of each of its completions."""
+        lengths = [len(one) for group in groups for one in group.encoded.completions_G_T]
+        settings = self.settings
+        flat = iter(token_weights(lengths, settings.loss_type, settings.micro_batch_size, self.max_tokens))
+        return [[next(flat) for _ in group.encoded.completions_G_T] for group in groups]
 
-    def _rounds(self, groups: Sequence[TrainGroup]) -> list[list[int]]:
-        """Indices of the groups that change the gradient, see `_packs`."""
+    def _kept(self, groups: Sequence[TrainGroup]) -> list[int]:
+        """Indices of the groups that change the gradient."""
         pulled = bool(self.settings.kl_coefficient)
-        kept = [index for index, group in enumerate(groups) if not group.idle or (pulled and group.feels_kl)]
-        return self._packs([group.encoded for group in groups], kept)
+        return [index for index, group in enumerate(groups) if not group.idle or (pulled and group.feels_kl)]
 
-    def _packs(self, groups: Sequence[EncodedGroup], kept: Sequence[int]) -> list[list[int]]:
-        """Indices of the kept groups of each pack, as many packs on each rank as on the one that has most; at least
-        one. An empty pack stands for running any group with weight zero."""
-        packs = packs_of([groups[index] for index in kept], self.settings.pack_tokens)
-        most = max(1, *self.ranks.gather(len(packs)))
-        return [[kept[index] for index in pack] for pack in packs] + [[]] * (most - len(packs))
+    def _packs(self, groups: Sequence[TrainGroup], kept: Sequence[int]) -> list[list[int]]:
+        """Indices of the kept groups that this rank runs, pack by pack; see `balance.plan`."""
+        plan = balance.plan([groups[index].encoded for index in kept], self.ranks.size, self.settings.pack_tokens)
+        return [[kept[index] for index in pack] for pack in plan[self.ranks.rank]]
+
+
+def _least(groups: Sequence[TrainGroup]) -> TrainGroup:
+    """What runs where a rank has nothing left: the shortest prompt with its pictures, and one token behind it."""
+    shortest = min(groups, key=lambda group: len(group.encoded.prompt_ids))
+    token = next((one[:1] for one in shortest.encoded.completions_G_T if one), (0,))
+    return TrainGroup(replace(shortest.encoded, completions_G_T=(token,)), (0.0,), None)
 
 
 def _sampler_gap(pack: Sequence[TrainGroup], plain_N: Tensor) -> tuple[float, int]:

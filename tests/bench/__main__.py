@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-PARTS = ("update", "vote", "rollout")
-ON_CUDA = frozenset({"update", "rollout"})
+PARTS = ("update", "memory", "vote", "rollout")
+ON_CUDA = frozenset({"update", "memory", "rollout"})
 """Parts that have a device."""
 
 

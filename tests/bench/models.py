@@ -64,7 +64,7 @@ def random_group(model: PreTrainedModel, *, cells: tuple[int, int], completions:
     grid = torch.tensor([[1, 2 * cells[0], 2 * cells[1]]])
     pixels = torch.randn(4 * len(image), 3 * 2 * 14 * 14, generator=torch.Generator().manual_seed(0))
     said = tuple(tuple(draw.randrange(20, 500) for _ in range(tokens)) for _ in range(completions))
-    return EncodedGroup(torch.tensor(ids, device=device), Patches(pixels, grid).on(device), said)
+    return EncodedGroup(torch.tensor(ids), Patches(pixels, grid).on(device), said)
 
 
 def _random(config: Qwen2_5_VLConfig, device: str) -> PreTrainedModel:

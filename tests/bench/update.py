@@ -141,7 +141,7 @@ def _trl(shape: Shape, device: str, scratch: Path) -> Callable[[], object]:
     trainer = trl_trainer(_model(device), scratch, rows=shape.completions, batches=1, **settings)
     trainer.create_optimizer()
     model = trainer.model
-    inputs = trl_inputs(_group(model, shape), _advantages(shape), model.config.image_token_id)
+    inputs = trl_inputs(_group(model, shape), _advantages(shape), model.config.image_token_id, device=device)
 
     def step() -> None:
         trainer.accelerator.backward(trainer.compute_loss(model, inputs))

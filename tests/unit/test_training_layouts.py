@@ -59,4 +59,5 @@ def test_the_pictures_of_a_group_are_encoded_once() -> None:
     model, groups = untrained(), random_groups([(1, (3,) * 10), (1, (3,) * 10)])
     model.model.visual.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
     shared_prefix.score(model, groups, 1.0)
-    assert seen == [sum(len(each.values) for each in seen_by(groups) if each is not None)]
+    shown = seen_by(groups, torch.device("cpu"))
+    assert seen == [sum(len(each.values) for each in shown if each is not None)]

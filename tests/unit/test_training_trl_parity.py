@@ -12,9 +12,9 @@ from transformers import PreTrainedModel
 from mmupt.config.train import LoraConfig, UpdateConfig
 from mmupt.training import shared_prefix
 from mmupt.training.distributed import Ranks
-from mmupt.training.engine_plain import PlainEngine
 from mmupt.training.policy import Reference, with_lora
 from mmupt.training.update import TrainGroup, Updater
+from tests.gradient_keeper import GradientKeeper
 from tests.training_parts import gradient, random_groups, relative, untrained
 from tests.trl_peer import TEMPERATURE, trl_inputs, trl_trainer
 
@@ -39,14 +39,6 @@ def off_policy(model: torch.nn.Module) -> list[TrainGroup]:
     now = [shared_prefix.score(model, [group], TEMPERATURE).logps_N for group in groups]
     old = [logps + 0.5 * torch.randn(len(logps)) for logps in now]
     return [TrainGroup(*each[:2], None, each[2]) for each in zip(groups, ADVANTAGES, old, strict=True)]
-
-
-class GradientKeeper(PlainEngine):
-    """The plain engine, which keeps the gradient where it would take its step."""
-
-    def step(self, learning_rate: float) -> float:
-        self.found = gradient(self.model)
-        return 0.0
 
 
 @pytest.mark.parametrize("adapter", [False, True], ids=["full", "lora"])

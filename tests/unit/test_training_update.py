@@ -8,23 +8,14 @@ import torch
 from mmupt.config.train import UpdateConfig
 from mmupt.training import repeated, shared_prefix
 from mmupt.training.distributed import Ranks
-from mmupt.training.engine_plain import PlainEngine
-from mmupt.training.packing import packs_of
 from mmupt.training.policy import Reference
 from mmupt.training.scores import seen_by
 from mmupt.training.update import Layout, TrainGroup, Updater, UpdateResult
-from tests.training_parts import gradient, random_groups, relative, untrained
+from tests.gradient_keeper import GradientKeeper
+from tests.training_parts import random_groups, relative, untrained
 
 SHAPES = [(1, (7, 1, 9)), (1, (4, 4, 4)), (2, (3, 11, 2)), (0, (5, 6, 5))]
 ADVANTAGES = [(0.5, 0.5, -1.0), (0.0, 0.0, 0.0), (-1.0, 1.0, 0.0), (0.2, -0.1, -0.1)]
-
-
-class GradientKeeper(PlainEngine):
-    """The plain engine, which keeps the gradient where it would take its step."""
-
-    def step(self, learning_rate: float) -> float:
-        self.found = gradient(self.model)
-        return 0.0
 
 
 def updater(layout: Layout, settings: UpdateConfig, reference: Reference | None = None, heat: float = 1.0) -> Updater:
@@ -78,7 +69,7 @@ def test_certainties_are_means_over_the_tokens_of_each_completion(pack_tokens: i
     found = updater(shared_prefix.score, UpdateConfig(pack_tokens=pack_tokens), heat=heat).certainties(groups)
     assert [len(group) for group in found] == [3, 3, 3, 3]
     model, group = untrained(), groups[2]
-    (seen,) = seen_by([group])
+    (seen,) = seen_by([group], torch.device("cpu"))
     assert seen is not None
     completion = group.completions_G_T[1]
     ids = torch.cat([group.prompt_ids, torch.tensor(completion)])[None]
@@ -94,12 +85,3 @@ def test_certainties_are_means_over_the_tokens_of_each_completion(pack_tokens: i
     sure = found[2][1]
     wanted = (drawn.item(), entropy.item(), uniform_kl.item())
     assert (sure.logprob, sure.entropy, sure.uniform_kl) == pytest.approx(wanted, abs=1e-4)
-
-
-def test_packs_hold_neighbours_up_to_the_limit() -> None:
-    groups = random_groups(SHAPES)
-    sizes = [len(group.prompt_ids) + group.tokens for group in groups]
-    assert packs_of(groups, 1) == [[0], [1], [2], [3]]
-    assert packs_of(groups, 4 * max(sizes)) == [[0, 1, 2, 3]]
-    for pack in packs_of(groups, 2 * max(sizes)):
-        assert len(pack) * max(sizes[index] for index in pack) <= 2 * max(sizes)
