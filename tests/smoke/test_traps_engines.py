@@ -1,7 +1,12 @@
 """Traps of the engines (docs/traps.md): DeepSpeed compiles for minutes on a CPU, and can see another world than the
-run's; a learning rate of 1e-6 rounds away in bfloat16 weights."""
+run's; a learning rate of 1e-6 rounds away in bfloat16 weights; ranks wait for one that has failed; rollouts come from
+behind another prompt."""
 
 import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +16,20 @@ from safetensors.torch import load_file
 
 from mmupt.config.merge import MergeConfig
 from mmupt.config.train import UpdateConfig
+from mmupt.errors import MmuptError, UserError
+from mmupt.sampling.pixels import Gallery
+from mmupt.sampling.protocol import SamplingParams
 from mmupt.stages.merge import merge
+from mmupt.stages.ranks import run_ranks
 from mmupt.stages.train import train
 from mmupt.training import distributed, shared_prefix
+from mmupt.training.assembly import assemble
 from mmupt.training.distributed import Ranks
 from mmupt.training.engine_deepspeed import DeepSpeedEngine
 from mmupt.training.engine_plain import PlainEngine
+from mmupt.training.groups import BatchShape
+from mmupt.training.sources import Source
+from mmupt.types import Prompt, Rollout
 from tests.training_parts import guesser, on_ranks, random_groups, settings, untrained
 
 SAVED = "model.layers.0.mlp.down_proj.weight"
@@ -73,3 +86,49 @@ def test_a_process_group_that_is_not_the_launchers_stops_the_run() -> None:
             distributed.start(torch.device("cpu"), deepspeed=True)
 
     assert on_ranks(1, work)
+
+
+def test_a_rank_that_fails_ends_those_that_wait_for_it(tmp_path: Path) -> None:
+    script, waits = tmp_path / "rank.py", tmp_path / "waits"
+    lines = (
+        "import os, sys, time, pathlib",
+        f"waits = pathlib.Path({str(waits)!r})",
+        "if os.environ['RANK'] == '0':",
+        "    waits.write_text(str(os.getpid()))",
+        "    time.sleep(600)",
+        "while not waits.exists():",
+        "    time.sleep(0.01)",
+        "sys.exit('error: the picture is empty')",
+    )
+    script.write_text("\n".join(lines))
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
+    with pytest.raises(UserError, match="the picture is empty"):
+        run_ranks([*launcher, str(script)], os.environ)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(waits.read_text()), 0)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A source whose prompts hold one more token than the trainer's."""
+
+    inner: Source
+
+    def sample(
+        self, prompts: Sequence[Prompt], params: SamplingParams, seeds: Sequence[int], gallery: Gallery | None = None
+    ) -> list[list[Rollout]]:
+        groups = self.inner.sample(prompts, params, seeds, gallery)
+        return [[replace(one, prompt_tokens=one.prompt_tokens + 1) for one in group] for group in groups]
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+def test_rollouts_behind_another_prompt_stop_the_run_with_both_lengths(tmp_path: Path) -> None:
+    run = settings(tmp_path / "run", "rollout.engine=scripted")
+    right = assemble(run, BatchShape(4, 6, 1, 1, 6), Ranks(0, 1), torch.device("cpu"))
+    wrong = replace(right, source=Elsewhere(right.source))
+    with pytest.raises(MmuptError, match=r"the engine's prompt has (\d+) tokens and the trainer's \d+") as told:
+        wrong.step(0)
+    lengths = [int(number) for number in re.findall(r"(\d+)(?: tokens|;)", str(told.value))]
+    assert lengths[0] == lengths[1] + 1

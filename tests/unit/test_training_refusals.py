@@ -1,14 +1,17 @@
 """What a run cannot do is said: other numbers of ranks are refused, an unknown model class falls back aloud."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mmupt.config.train import UpdateConfig
+from mmupt import problems
+from mmupt.config.train import TrainConfig, UpdateConfig
 from mmupt.errors import UserError
 from mmupt.stages.train import train
 from mmupt.training import assembly, repeated
+from mmupt.training.distributed import Ranks
 from tests.training_parts import settings, untrained
 
 
@@ -30,3 +33,17 @@ def test_an_unknown_model_class_runs_without_sharing_and_says_so(capsys: pytest.
     assert "was not checked with model class other_vl" in "".join(capsys.readouterr())
     with pytest.raises(UserError, match=r"update\.layout"):
         assembly._layout(model, UpdateConfig(layout="shared_prefix"))
+
+
+def test_ranks_that_would_wait_for_a_picture_are_refused() -> None:
+    found = problems.load("tiny:train").problems[:4]
+    mixed = [*found[:3], replace(found[3], images=())]
+    two, trained = Ranks(0, 2), TrainConfig(deepspeed="zero2")
+    with pytest.raises(UserError, match=r"1 problems have no picture and the others have; set freeze_vision"):
+        assembly._same_work_on_all(mixed, trained, two)
+    for problem_set, config, ranks in (
+        (mixed, TrainConfig(deepspeed="zero2", freeze_vision=True), two),
+        (mixed, trained, Ranks(0, 1)),
+        (found, trained, two),
+    ):
+        assembly._same_work_on_all(problem_set, config, ranks)
