@@ -63,4 +63,5 @@ def _deepspeed(world: World) -> list[str]:
     head = [sys.executable, "-m", "deepspeed.launcher.runner", f"--num_gpus={world.processes}"]
     meet = [f"--master_addr={world.address}", f"--master_port={world.port}"]
     many = [f"--num_nodes={world.machines}", "--no_ssh", f"--node_rank={world.machine}"] if world.machines > 1 else []
-    return [*head, *many, *meet, "--module"]
+    # Without it every rank is given an option --local_rank, which it has in its environment anyway.
+    return [*head, *many, *meet, "--no_local_rank", "--module"]

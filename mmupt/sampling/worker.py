@@ -1,7 +1,7 @@
 """One engine in a process of its own: jobs in, groups of rollouts out as they are finished.
 
 The process is spawned, so that it sees its own GPUs and shares no state with this one. It ends when it is closed, and
-when the process that started it is gone.
+when the process that started it is gone: on Linux at once, elsewhere at the end of its job.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 
 from mmupt import registry
 from mmupt.errors import MmuptError
+from mmupt.lifeline import die_with_parent
 from mmupt.sampling.protocol import Sampler, SamplingParams, Streaming
 from mmupt.types import Prompt, Rollout
 
@@ -69,7 +70,7 @@ class LocalWorker:
     def __init__(self, start: Start) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._connection, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_serve, args=(theirs, start))
+        self._process = spawn.Process(target=_serve, args=(theirs, start, os.getpid()))
         self._process.start()
         theirs.close()
 
@@ -110,8 +111,9 @@ class LocalWorker:
         return found
 
 
-def _serve(connection: Connection, start: Start) -> None:
+def _serve(connection: Connection, start: Start, parent: int) -> None:
     """The worker's process: whether it streams, then for each job its groups and None, until None comes."""
+    die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; whoever started us ends us
     with contextlib.suppress(EOFError, OSError):
         try:

@@ -1,16 +1,15 @@
 """Stages as child processes: a fresh one each, lines passed on as they come, all gone when this one goes."""
 
-import ctypes
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
+from mmupt.lifeline import die_with_parent
+
 _GRACE = 10.0
 """Seconds that a stopped stage gets to leave by itself."""
 _ERROR = "error: "
@@ -37,7 +36,6 @@ class Children:
 
     def start(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start `mmupt ARGUMENTS`. Called from the main thread only, whose death the kernel then tells the child."""
-        libc = ctypes.CDLL(None) if sys.platform == "linux" else None
         process = subprocess.Popen(
             [sys.executable, "-m", "mmupt", *arguments],
             stdin=subprocess.DEVNULL,
@@ -46,7 +44,7 @@ class Children:
             text=True,
             errors="replace",
             env={**os.environ, **_QUIET, **environment},
-            preexec_fn=None if libc is None else lambda: libc.prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL),
+            preexec_fn=die_with_parent,
         )
         self.running[name] = Child(name, process)
         threading.Thread(target=self._read, args=(name, process), daemon=True).start()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from mmupt import console
 from mmupt.errors import MmuptError, UserError
-from mmupt.training.lifeline import die_with_parent
+from mmupt.lifeline import die_with_parent
 
 _ERROR = "error: "
 _OURS = ("warning: ", "training: ")

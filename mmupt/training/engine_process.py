@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mmupt.config.sampling import RolloutConfig
+from mmupt.lifeline import die_with_parent
 from mmupt.sampling.protocol import SamplingParams
-from mmupt.training.lifeline import die_with_parent
 from mmupt.types import Prompt, Rollout
 
 if TYPE_CHECKING:

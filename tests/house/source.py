@@ -22,6 +22,7 @@ ROOMS = (
     "rundir",
     "console",
     "launch",
+    "lifeline",
     "prompts",
     "answers",
     "voting",

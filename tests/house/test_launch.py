@@ -30,7 +30,7 @@ def test_several_machines_meet_at_the_first():
     ("launcher", "parts"),
     [
         ("accelerate", ["--multi_gpu", "--num_processes=16", "--num_machines=2", "--machine_rank=1", "--module mmupt"]),
-        ("deepspeed", ["--num_gpus=8", "--num_nodes=2", "--node_rank=1", "--no_ssh", "--module mmupt"]),
+        ("deepspeed", ["--num_gpus=8", "--num_nodes=2", "--node_rank=1", "--no_ssh", "--no_local_rank --module mmupt"]),
     ],
 )
 def test_the_other_launchers_get_the_same_world(launcher, parts):
