@@ -5,7 +5,7 @@ behind another prompt."""
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,18 +17,21 @@ from safetensors.torch import load_file
 from mmupt.config.merge import MergeConfig
 from mmupt.config.train import UpdateConfig
 from mmupt.errors import MmuptError, UserError
+from mmupt.rundir import RunDir
 from mmupt.sampling.pixels import Gallery
 from mmupt.sampling.protocol import SamplingParams
 from mmupt.stages.merge import merge
 from mmupt.stages.ranks import run_ranks
 from mmupt.stages.train import train
-from mmupt.training import distributed, shared_prefix
+from mmupt.training import distributed, loop, shared_prefix
 from mmupt.training.assembly import assemble
 from mmupt.training.distributed import Ranks
 from mmupt.training.engine_deepspeed import DeepSpeedEngine
 from mmupt.training.engine_plain import PlainEngine
 from mmupt.training.groups import BatchShape
+from mmupt.training.logs import TrainingLogs
 from mmupt.training.sources import Source
+from mmupt.training.trainer import Trainer
 from mmupt.types import Prompt, Rollout
 from tests.training_parts import guesser, on_ranks, random_groups, settings, untrained
 
@@ -109,26 +112,40 @@ def test_a_rank_that_fails_ends_those_that_wait_for_it(tmp_path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Elsewhere:
-    """A source whose prompts hold one more token than the trainer's."""
+class Altered:
+    """A source whose rollouts are told otherwise than they were made."""
 
     inner: Source
+    change: Callable[[Rollout], Rollout]
 
     def sample(
         self, prompts: Sequence[Prompt], params: SamplingParams, seeds: Sequence[int], gallery: Gallery | None = None
     ) -> list[list[Rollout]]:
         groups = self.inner.sample(prompts, params, seeds, gallery)
-        return [[replace(one, prompt_tokens=one.prompt_tokens + 1) for one in group] for group in groups]
+        return [[self.change(one) for one in group] for group in groups]
 
     def close(self) -> None:
         self.inner.close()
 
 
+def trainers(folder: Path, change: Callable[[Rollout], Rollout]) -> tuple[Trainer, Trainer]:
+    """A trainer, and the same one with altered rollouts."""
+    right = assemble(settings(folder), BatchShape(4, 6, 1, 1, 6), Ranks(0, 1), torch.device("cpu"))
+    return right, replace(right, source=Altered(right.source, change))
+
+
 def test_rollouts_behind_another_prompt_stop_the_run_with_both_lengths(tmp_path: Path) -> None:
-    run = settings(tmp_path / "run", "rollout.engine=scripted")
-    right = assemble(run, BatchShape(4, 6, 1, 1, 6), Ranks(0, 1), torch.device("cpu"))
-    wrong = replace(right, source=Elsewhere(right.source))
+    _, wrong = trainers(tmp_path, lambda one: replace(one, prompt_tokens=one.prompt_tokens + 1))
     with pytest.raises(MmuptError, match=r"the engine's prompt has (\d+) tokens and the trainer's \d+") as told:
         wrong.step(0)
     lengths = [int(number) for number in re.findall(r"(\d+)(?: tokens|;)", str(told.value))]
     assert lengths[0] == lengths[1] + 1
+
+
+def test_log_probs_that_are_not_the_trainers_are_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    right, wrong = trainers(tmp_path, lambda one: replace(one, logprobs=tuple(each - 0.1 for each in one.logprobs)))
+    logs = TrainingLogs(RunDir.open(tmp_path / "run", "train", right.config))
+    loop._log(logs, right.step(0), 1, None, None)
+    assert "differ" not in "".join(capsys.readouterr())
+    loop._log(logs, wrong.step(1), 2, None, None)
+    assert "step 2: sampler and trainer differ by 0.100 in mean log-prob" in "".join(capsys.readouterr())

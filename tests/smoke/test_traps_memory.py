@@ -12,22 +12,23 @@ from mmupt.problems.tiny import model_dir
 from tests.smoke.sharded_checkpoints import sharded
 
 MERGES = """
-import resource, sys
+import re, sys
 from pathlib import Path
 from mmupt.config.merge import MergeConfig
 from mmupt.stages.merge import merge
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+def megabytes(name):
+    return int(re.search(rf"{name}:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024
 small, large, out = map(Path, sys.argv[1:])
 merge(MergeConfig(checkpoint=small, out=out / "small"))
-before = peak()
+Path("/proc/self/clear_refs").write_text("5")
+before = megabytes("VmRSS")
 merge(MergeConfig(checkpoint=large, out=out / "merged"))
-print(peak() - before)
+print(megabytes("VmHWM") - before)
 """
-"""The first merge pays for what is imported."""
+"""The first merge pays for what is imported; then the peak is counted anew."""
 
 
-def test_a_merge_holds_less_than_a_quarter_of_the_model(tmp_path: Path):
+def test_a_merge_holds_less_than_half_of_the_model(tmp_path: Path):
     folder = tmp_path / "checkpoint"
     config = AutoConfig.from_pretrained(model_dir())
     config.text_config.intermediate_size = 40 * 1024
@@ -43,5 +44,5 @@ def test_a_merge_holds_less_than_a_quarter_of_the_model(tmp_path: Path):
         [sys.executable, "-c", MERGES, str(model_dir()), str(folder), str(tmp_path)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert megabytes > 280 and int(done.stdout.split()[-1]) < megabytes / 4
+    assert megabytes > 280 and int(done.stdout.split()[-1]) < megabytes / 2
     assert (tmp_path / "merged/model.safetensors").stat().st_size / 2**20 > megabytes / 2.1
