@@ -2,6 +2,7 @@
 numbers, pictures that travel with the records."""
 
 import math
+import os
 import pickle
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -68,6 +69,23 @@ def test_a_checkpoint_without_all_weights_stops_the_resume(tmp_path: Path, adapt
     save_file(weights, file, metadata={"format": "pt"})
     with pytest.raises(AssertionError, match=r"does not hold this (model|adapter): .*down_proj"):
         engine.load(tmp_path)
+
+
+class Attack:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"touch {self.target}",)
+
+
+def test_a_resume_runs_no_code_that_a_plain_checkpoint_holds(tmp_path: Path) -> None:
+    engine = PlainEngine(policy(adapter=True), UpdateConfig())
+    engine.save(tmp_path)
+    torch.save({"state": Attack(tmp_path / "ran")}, tmp_path / "optimizer.pt")
+    with pytest.raises(pickle.UnpicklingError, match="system"):
+        engine.load(tmp_path)
+    assert not (tmp_path / "ran").exists()
 
 
 def updated(sampled: torch.Tensor) -> tuple[UpdateResult, dict[str, torch.Tensor]]:
