@@ -9,10 +9,10 @@ from mmupt.training.scores import EncodedGroup, TokenScores
 
 def certainties_of(scores: TokenScores, groups: Sequence[EncodedGroup]) -> list[tuple[Certainty, ...]]:
     """For each group, the means over the tokens of each completion."""
+    seen = scores.statistics
+    assert seen is not None
     largest = math.log(scores.vocabulary)
-    logps, entropies, kls = (
-        each.tolist() for each in (scores.logps_N.detach(), scores.entropies_N, scores.uniform_kl_N)
-    )
+    logps, entropies, kls = (each.tolist() for each in (scores.logps_N.detach(), seen.entropies_N, seen.uniform_kl_N))
     found, start = [], 0
     for group in groups:
         members = []

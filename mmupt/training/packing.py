@@ -22,8 +22,8 @@ def packs_of(groups: Sequence[EncodedGroup], most_tokens: int) -> list[list[int]
 
 
 def padded(groups: Sequence[EncodedGroup]) -> int:
-    """Tokens of the groups as rows of one batch: prompts are padded to the longest, and completions to the longest."""
-    return len(groups) * (max(len(group.prompt_ids) for group in groups) + max(group.tokens for group in groups))
+    """Tokens of the groups as rows of one batch, each as long as the longest."""
+    return len(groups) * max(_length(group) for group in groups)
 
 
 def _length(group: EncodedGroup) -> int:

@@ -8,13 +8,15 @@ against.
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mmupt.training.scores import EncodedGroup, TokenScores, images_of, seen_by, token_scores
 
 
-def score(model: nn.Module, groups: Sequence[EncodedGroup], temperature: float) -> TokenScores:
-    """Log-probs and entropies of all completion tokens, as `shared_prefix.score` gives them."""
+def score(
+    model: nn.Module, groups: Sequence[EncodedGroup], temperature: float, *, statistics: bool = True
+) -> TokenScores:
+    """Scores of all completion tokens, as `shared_prefix.score` gives them."""
     device = next(model.parameters()).device
     rows = [(group.prompt_ids, completion) for group in groups for completion in group.completions_G_T]
     prompt_length = max(len(prompt) for prompt, _ in rows)
@@ -32,8 +34,18 @@ def score(model: nn.Module, groups: Sequence[EncodedGroup], temperature: float) 
     if extra:
         extra["mm_token_type_ids"] = (input_ids == inner.config.image_token_id).int()
     kept = completion_length + 1
-    output = model(input_ids=input_ids, attention_mask=attention_mask, logits_to_keep=kept, use_cache=False, **extra)
+    logits = model(
+        input_ids=input_ids, attention_mask=attention_mask, logits_to_keep=kept, use_cache=False, **extra
+    ).logits
     lengths = torch.tensor([len(completion) for _, completion in rows])
     rows_N = torch.repeat_interleave(torch.arange(len(rows)), lengths).to(device)
     offsets_N = torch.cat([torch.arange(len(completion)) for _, completion in rows]).to(device)
-    return token_scores(output.logits, rows_N, offsets_N, input_ids[rows_N, prompt_length + offsets_N], temperature)
+    targets_N = input_ids[rows_N, prompt_length + offsets_N]
+    return token_scores(
+        _as_they_are, logits[rows_N, offsets_N], targets_N, temperature, logits.shape[-1], statistics=statistics
+    )
+
+
+def _as_they_are(logits: Tensor) -> Tensor:
+    """The head of states that are logits already: an unknown model class may change its logits behind its head."""
+    return logits

@@ -2,16 +2,23 @@
 
 A layout (`shared_prefix`, `repeated`) takes encoded groups and a model and answers with `TokenScores`, whose `_N` axis
 runs over groups, then completions, then tokens. Packing, padding and masks stay inside the layout.
+
+Logits exist for some tokens at a time: a chunk is made, read and let go of, and made again in the backward pass. With a
+vocabulary of 152,000 each copy of the logits of 3,000 tokens would take 1.8 GB.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from mmupt.sampling.pixels import Patches, Shown
+
+LOGITS_AT_ONCE = 2**25
+"""Logits of one chunk: 128 MiB in float32."""
 
 
 @dataclass(frozen=True)
@@ -37,38 +44,74 @@ class TokenScores:
 
     logps_N: Tensor
     """Log-probability of each token at the training temperature; carries the gradient."""
-    plain_logps_N: Tensor
-    """The same at temperature 1, without a gradient: what samplers report."""
-    entropies_N: Tensor
-    """Entropy of the distribution that each token was drawn from, at the training temperature, without a gradient."""
-    uniform_kl_N: Tensor
-    """KL from the uniform distribution to that distribution, without a gradient."""
     vocabulary: int
     """Tokens that the distributions run over."""
+    statistics: "Statistics | None" = None
+    """None where they were not asked for."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What is read of the distributions beside the log-probs, without a gradient."""
+
+    plain_logps_N: Tensor
+    """Log-probability of each token at temperature 1: what samplers report."""
+    entropies_N: Tensor
+    """Entropy of the distribution that each token was drawn from, at the training temperature."""
+    uniform_kl_N: Tensor
+    """KL from the uniform distribution to that distribution."""
+
+
+Head = Callable[[Tensor], Tensor]
+"""What makes logits (n, vocabulary) of the states of n tokens."""
 
 
 def token_scores(
-    logits: Tensor, rows_N: Tensor, columns_N: Tensor, targets_N: Tensor, temperature: float
+    head: Head, states_N: Tensor, targets_N: Tensor, temperature: float, vocabulary: int, *, statistics: bool = True
 ) -> TokenScores:
-    """Scores of the tokens `targets_N`, each predicted by `logits[rows_N, columns_N]`; logits are (B, R,
-    vocabulary)."""
-    # One row for each token: also where G completions share the last prompt position, only (N, vocabulary) is held.
-    logits_N = logits[rows_N, columns_N].float()
-    with torch.no_grad():
-        plain_N = _chosen(logits_N, targets_N)
-    scaled_N = logits_N if temperature == 1.0 else logits_N / temperature
-    logps_N = _chosen(scaled_N, targets_N)
-    with torch.no_grad():
-        probabilities = torch.softmax(scaled_N, dim=-1)
-        whole_N = torch.logsumexp(scaled_N, dim=-1)
-        entropies_N = whole_N - (probabilities * scaled_N).sum(-1)
-        uniform_kl_N = whole_N - scaled_N.mean(-1) - math.log(scaled_N.shape[-1])
-    return TokenScores(logps_N, plain_N, entropies_N, uniform_kl_N, scaled_N.shape[-1])
+    """Scores of the tokens `targets_N`; row n of `states_N` is what the head makes the logits of token n from."""
+    size = max(1, LOGITS_AT_ONCE // vocabulary)
+    again = torch.is_grad_enabled() and len(targets_N) > size
+    found: list[Statistics] = []
+    chunks = zip(states_N.split(size), targets_N.split(size), strict=True)
+    logps = [_chunk(head, *chunk, temperature, found if statistics else None, again) for chunk in chunks]
+    names = Statistics.__dataclass_fields__
+    joined = [torch.cat([getattr(each, name) for each in found]) for name in names] if statistics else []
+    return TokenScores(torch.cat(logps), vocabulary, Statistics(*joined) if statistics else None)
 
 
-def _chosen(logits_N: Tensor, targets_N: Tensor) -> Tensor:
-    picked: Tensor = logits_N.gather(-1, targets_N[:, None]).squeeze(-1)
-    return picked - torch.logsumexp(logits_N, dim=-1)
+def _chunk(
+    head: Head, states: Tensor, targets: Tensor, temperature: float, found: list[Statistics] | None, again: bool
+) -> Tensor:
+    """Log-probs of one chunk; `again`: its logits are not held but made again where the gradient needs them."""
+    missing = found is not None
+
+    def logps(states: Tensor) -> Tensor:
+        nonlocal missing
+        plain = head(states).float()
+        scaled = plain if temperature == 1.0 else plain / temperature
+        if missing and found is not None:  # not once more in the backward pass
+            missing = False
+            found.append(_statistics(plain, scaled, targets))
+        return _chosen(scaled, targets)
+
+    if not again:
+        return logps(states)
+    made: Tensor = checkpoint(logps, states, use_reentrant=False)
+    return made
+
+
+@torch.no_grad()
+def _statistics(plain: Tensor, scaled: Tensor, targets: Tensor) -> Statistics:
+    whole = torch.logsumexp(scaled, dim=-1)
+    entropies = whole - (torch.softmax(scaled, dim=-1) * scaled).sum(-1)
+    uniform_kl = whole - scaled.mean(-1) - math.log(scaled.shape[-1])
+    return Statistics(_chosen(plain, targets), entropies, uniform_kl)
+
+
+def _chosen(logits: Tensor, targets: Tensor) -> Tensor:
+    picked: Tensor = logits.gather(-1, targets[:, None]).squeeze(-1)
+    return picked - torch.logsumexp(logits, dim=-1)
 
 
 def seen_by(groups: Sequence[EncodedGroup], device: torch.device) -> list[Patches | None]:

@@ -8,6 +8,7 @@ no KL term) are left out.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,14 @@ from mmupt.training.packing import packs_of
 from mmupt.training.policy import Reference
 from mmupt.training.scores import EncodedGroup, TokenScores
 
-Layout = Callable[[nn.Module, Sequence[EncodedGroup], float], TokenScores]
+
+class Layout(Protocol):
+    """How groups go through the model."""
+
+    def __call__(
+        self, model: nn.Module, groups: Sequence[EncodedGroup], temperature: float, *, statistics: bool = True
+    ) -> TokenScores:
+        """Scores of all completion tokens; `statistics` False: their log-probs alone."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,7 @@ class Updater:
         for members in self._packs(groups, self._kept(groups)):
             pack = [groups[index].encoded for index in members] or [_least(groups).encoded]
             with self.autocast():
-                logps_N = self.layout(self.engine.model, pack, self.temperature).logps_N
+                logps_N = self._logps(self.engine.model, pack)
             parts = torch.split(logps_N, [group.tokens for group in pack])
             for index, part in zip(members, parts, strict=False):
                 found[index] = part
@@ -134,7 +142,7 @@ class Updater:
         groups = [group.encoded for group in pack]
         with self.autocast():
             ref_N = self._reference_logps(groups)
-            scores = self.layout(self.engine.model, groups, self.temperature)
+            scores = self.layout(self.engine.model, groups, self.temperature, statistics=weights_C is not None)
         lengths = [len(completion) for group in groups for completion in group.completions_G_T]
         each = torch.tensor(lengths, device=scores.logps_N.device)
         advantages = scores.logps_N.new_tensor([value for group in pack for value in group.advantages_G])
@@ -149,17 +157,21 @@ class Updater:
             ref_N=ref_N,
             kl_coefficient=self.settings.kl_coefficient,
         )
-        if weights_C is None:
+        seen = scores.statistics
+        if seen is None:
             return terms.loss, Sums()
-        gap, compared = _sampler_gap(pack, scores.plain_logps_N)
-        counts = (len(scores.logps_N), float(terms.loss.detach()), float(terms.kl_sum), float(scores.entropies_N.sum()))
+        gap, compared = _sampler_gap(pack, seen.plain_logps_N)
+        counts = (len(scores.logps_N), float(terms.loss.detach()), float(terms.kl_sum), float(seen.entropies_N.sum()))
         return terms.loss, Sums(*counts, int(terms.clipped), gap, compared)
 
     def _reference_logps(self, groups: Sequence[EncodedGroup]) -> Tensor | None:
         if self.reference is None:
             return None
         with self.reference.model(self.engine.model) as model:
-            return self.layout(model, groups, self.temperature).logps_N.detach()
+            return self._logps(model, groups).detach()
+
+    def _logps(self, model: nn.Module, groups: Sequence[EncodedGroup]) -> Tensor:
+        return self.layout(model, groups, self.temperature, statistics=False).logps_N
 
     def _weights(self, groups: Sequence[TrainGroup]) -> list[list[float]]:
         """For each group of the update the token weight of each of its completions."""

@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-PARTS = ("update", "memory", "vote", "rollout")
-ON_CUDA = frozenset({"update", "memory", "rollout"})
+PARTS = ("update", "memory", "logits", "vote", "rollout")
+ON_CUDA = frozenset({"update", "memory", "logits", "rollout"})
 """Parts that have a device."""
 
 

@@ -104,4 +104,5 @@ def test_log_probs_and_entropies_are_those_of_trl(tmp_path: Path) -> None:
     scores = shared_prefix.score(model, [group.encoded], TEMPERATURE)
     chosen = inputs["completion_mask"].bool()
     assert float((scores.logps_N - peer[chosen]).detach().abs().max()) < 1e-4
-    assert relative(scores.entropies_N, entropy[chosen]) < 1e-4
+    assert scores.statistics is not None
+    assert relative(scores.statistics.entropies_N, entropy[chosen]) < 1e-4

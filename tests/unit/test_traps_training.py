@@ -101,7 +101,9 @@ def updated(sampled: torch.Tensor) -> tuple[UpdateResult, dict[str, torch.Tensor
 def test_the_mass_of_the_nucleus_does_not_enter_the_loss() -> None:
     (group,) = random_groups([(1, (6, 4, 5))])
     with torch.no_grad():
-        own = shared_prefix.score(untrained(), [group], 0.7).plain_logps_N
+        seen = shared_prefix.score(untrained(), [group], 0.7).statistics
+        assert seen is not None
+        own = seen.plain_logps_N
     # A sampler that renormalises over a nucleus of mass 0.5 reports each log-prob larger by log 2.
     plain, weights = updated(own)
     nucleus, same_weights = updated(own + math.log(2))
