@@ -13,7 +13,7 @@ from mmupt.rundir import JsonlLog
 from mmupt.training import checkpoint
 from mmupt.training.guard import Reading, first_alarm, last_good, readings
 from mmupt.training.observation import Observation
-from mmupt.training.watch import sentence
+from mmupt.training.watch import FILE, sentence, tell
 
 
 def first(config: TrainConfig, folder: Path) -> Reading | None:
@@ -30,6 +30,8 @@ def end(config: TrainConfig, folder: Path, alarm: Reading) -> int:
     """The step of the checkpoint that the run ends with, or `CollapseError` where it ends without."""
     root = folder / "checkpoints"
     good = last_good(_readings(config, folder), checkpoint.saved_steps(root))
+    if not (folder / FILE).exists():  # killed after the step was logged, and before the alarm was told
+        tell(folder, alarm, good)
     if config.guard.on_collapse == "rollback" and good is not None:
         for path in checkpoint.step_folders(root):
             if path != root / f"step-{good}":

@@ -1,6 +1,8 @@
 """A run that its guard stops: how it ends, what it keeps, and how it goes on."""
 
 import json
+import shutil
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,10 @@ import pytest
 from mmupt.cli.exits import guarded
 from mmupt.errors import CollapseError
 from mmupt.stages.train import train
-from tests.forked_ranks import survive
+from mmupt.training.checkpoint import saved_steps
+from tests.forked_ranks import on_ranks, survive, survive_places
 from tests.kills import fingerprint
+from tests.places import Place
 from tests.training_parts import settings
 
 RUN = ("steps=8", "save.every=1", "save.total_limit=2", "guard.window=2")
@@ -60,12 +64,21 @@ def test_rollback_ends_on_the_last_good_checkpoint(tmp_path: Path) -> None:
     assert result["collapse"] == {"step": told["step"], "signal": told["signal"]}
 
 
-def test_the_last_good_checkpoint_outlives_the_limit(tmp_path: Path) -> None:
+def test_the_last_good_checkpoint_outlives_the_limit_and_kills(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    run(folder, "ignore", "guard.vote_amplification=null", "guard.entropy_fall=null", "save.total_limit=1")
-    kept = {path.name for path in (folder / "checkpoints").iterdir()}
-    told = json.loads((folder / "collapse.json").read_text())
-    assert kept == {"step-8", str(told["last_good"]).rpartition("/")[2]}
+    limits = ("guard.vote_amplification=null", "guard.entropy_fall=null", "save.total_limit=1")
+    run(folder, "ignore", *limits)
+    undisturbed = fingerprint(folder)
+    good = int(json.loads((folder / "collapse.json").read_text())["last_good"].rpartition("-")[2])
+    assert saved_steps(folder / "checkpoints") == [good, 8]
+    shutil.rmtree(folder)
+    later = range(good + 2, 7)  # from the step after it was called good on
+    killed = [Place(at, step) for step, at in zip(later, cycle(["keep_newest", "discard"]), strict=False)]
+    for place in (*killed, Place("discard", 7, event="return"), Place("RunDir.finish")):
+        assert not on_ranks(1, lambda _: run(folder, "ignore", *limits), kill_at=place), place
+        assert good in saved_steps(folder / "checkpoints"), place
+    run(folder, "ignore", *limits)
+    assert fingerprint(folder) == undisturbed
 
 
 def test_killed_before_the_alarm_it_stops_at_the_same_step(tmp_path: Path) -> None:
@@ -80,3 +93,14 @@ def test_killed_before_the_alarm_it_stops_at_the_same_step(tmp_path: Path) -> No
 def test_a_calm_run_is_left_alone(tmp_path: Path) -> None:
     result = train(settings(tmp_path / "run", "steps=5", "update.learning_rate=1e-7", "guard.on_collapse=stop"))
     assert (result["steps"], result["collapse"]) == (5, None)
+
+
+def test_killed_between_the_alarm_and_its_file_it_tells_the_same(tmp_path: Path) -> None:
+    def stopped() -> None:
+        assert guarded(lambda: run(tmp_path / "run", "stop")) == 3
+
+    stopped()
+    undisturbed = fingerprint(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run")
+    assert survive_places(1, stopped, tmp_path / "run", [Place("tell")]) == undisturbed
+    assert "collapse.json" in undisturbed
