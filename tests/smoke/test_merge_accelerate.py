@@ -2,9 +2,6 @@
 
 import json
 import shutil
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +12,7 @@ from mmupt.config.merge import MergeConfig
 from mmupt.errors import UserError
 from mmupt.problems.tiny import model_dir
 from mmupt.stages.merge import merge
+from tests.merge_parts import made_by
 
 LABELS = {
     "fsdp2-sharded": "torch distributed checkpoint, 2 files",
@@ -29,13 +27,7 @@ LABELS = {
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("accelerate")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    script = Path(__file__).with_name("accelerate_checkpoints.py")
-    subprocess.run([sys.executable, str(script), str(folder), str(port)], check=True, capture_output=True, timeout=300)
-    return folder
+    return made_by("accelerate_checkpoints.py", tmp_path_factory.mktemp("accelerate"))
 
 
 def merged(checkpoint: Path, out: Path) -> tuple[dict, dict[str, torch.Tensor]]:

@@ -1,9 +1,6 @@
 """FSDP (EasyR1, verl), torch.distributed.checkpoint and accelerate -> model folders, from whole and broken files."""
 
 import shutil
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +8,9 @@ import torch
 from transformers import AutoModelForImageTextToText
 
 from mmupt.config.merge import MergeConfig
-from mmupt.errors import UserError
 from mmupt.problems.tiny import model_dir
 from mmupt.stages.merge import merge
+from tests.merge_parts import made_by, refused, rewritten
 
 KINDS = {
     "verl": "FSDP, 2 ranks, the newest step",
@@ -26,13 +23,7 @@ RANK_1 = "actor/model_world_size_2_rank_1.pt"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sharded")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    script = Path(__file__).with_name("sharded_checkpoints.py")
-    subprocess.run([sys.executable, str(script), str(folder), str(port)], check=True, capture_output=True, timeout=300)
-    return folder
+    return made_by("sharded_checkpoints.py", tmp_path_factory.mktemp("sharded"))
 
 
 @pytest.fixture
@@ -41,20 +32,6 @@ def copied(made: Path, tmp_path: Path):
         return Path(shutil.copytree(made / name, tmp_path / "checkpoint"))
 
     return copy
-
-
-def refused(checkpoint: Path, *words: str) -> None:
-    with pytest.raises(UserError) as told:
-        merge(MergeConfig(checkpoint=checkpoint, out=checkpoint.parent / "out", base="tiny"))
-    assert all(word in str(told.value) for word in words), str(told.value)
-    assert "\n" not in str(told.value)
-    assert sorted(path.name for path in checkpoint.parent.iterdir()) == [checkpoint.name]
-
-
-def rewritten(file: Path, change) -> None:
-    content = torch.load(file, weights_only=False)
-    change(content)
-    torch.save(content, file)
 
 
 @pytest.mark.parametrize("name", list(KINDS))

@@ -3,23 +3,18 @@
 import json
 import re
 import shutil
-import socket
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
-from mmupt import sampling
 from mmupt.config.merge import MergeConfig
 from mmupt.errors import UserError
-from mmupt.problems import load
-from mmupt.prompts import answer_prompt
-from mmupt.sampling import SamplingParams
 from mmupt.stages.merge import merge
+from tests.merge_parts import made_by, refused, rewritten
 
 CASES = {
     **dict.fromkeys(("zero0", "zero1", "zero2", "zero3", "zero2-lora"), "float32"),
@@ -30,13 +25,7 @@ RANK_1 = {"zero2": "zero_pp_rank_1_mp_rank_00_optim_states.pt", "zero3": "zero_p
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("zero")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    script = Path(__file__).with_name("zero_checkpoints.py")
-    subprocess.run([sys.executable, str(script), str(folder), str(port)], check=True, capture_output=True, timeout=300)
-    return folder
+    return made_by("zero_checkpoints.py", tmp_path_factory.mktemp("zero"))
 
 
 @pytest.fixture
@@ -45,15 +34,6 @@ def copied(trained: Path, tmp_path: Path):
         return Path(shutil.copytree(trained / name / "checkpoints" / "step-2", tmp_path / "step-2"))
 
     return copy
-
-
-def refused(checkpoint: Path, *words: str) -> None:
-    out = checkpoint.parent / "out"
-    with pytest.raises(UserError) as told:
-        merge(MergeConfig(checkpoint=checkpoint, out=out, base="tiny"))
-    assert all(word in str(told.value) for word in words), str(told.value)
-    assert "\n" not in str(told.value)
-    assert sorted(path.name for path in checkpoint.parent.iterdir()) == [checkpoint.name]
 
 
 @pytest.mark.parametrize("name", list(CASES))
@@ -79,17 +59,6 @@ def test_the_same_checkpoint_gives_the_same_bytes_whatever_the_shards(trained: P
     a = AutoModelForImageTextToText.from_pretrained(tmp_path / "one").state_dict()
     b = AutoModelForImageTextToText.from_pretrained(tmp_path / "many").state_dict()
     assert all(torch.equal(a[key], b[key]) for key in a)
-
-
-def test_a_merged_folder_says_the_same_in_transformers_and_in_vllm(trained: Path, tmp_path: Path):
-    merge(MergeConfig(checkpoint=trained / "zero3", out=tmp_path / "out", dtype="float32"))
-    asked = [answer_prompt(problem) for problem in load("tiny:dev").problems[:6]]
-    said = {}
-    for engine, options in {"transformers": {}, "vllm": {"max_model_len": 512}}.items():
-        with closing(sampling.open(engine, str(tmp_path / "out"), dtype="float32", **options)) as sampler:
-            groups = sampler.sample(asked, SamplingParams(n=1, temperature=0, max_tokens=16))
-            said[engine] = [rollout.token_ids for group in groups for rollout in group]
-    assert len(said["vllm"]) == 6 and said["vllm"] == said["transformers"]
 
 
 @pytest.mark.parametrize("name", list(RANK_1))
@@ -120,15 +89,6 @@ def test_files_of_another_world_size_are_refused_without_state_json(copied):
     for file in (checkpoint / "deepspeed").glob("*_rank_1_*"):
         file.unlink()
     refused(checkpoint, "world size is 2, that of the other files 1")
-
-
-def rewritten(file: Path, change) -> None:
-    """Change a real shard and save it again, with DeepSpeed's own classes in it."""
-    import deepspeed  # noqa: F401  (its classes are in the file)
-
-    content = torch.load(file, weights_only=False)
-    change(content)
-    torch.save(content, file)
 
 
 def test_a_shard_of_another_step_is_named(copied):
