@@ -120,7 +120,8 @@ class RunDir:
             raise UserError(
                 f"holds a run of {there['stage']}, not of {self.stage}", where=str(self.path), fix=_ELSEWHERE
             )
-        changed = [each for each in differences(there["config"], asked["config"]) if each[0] not in config.free]
+        free = config.may_change()
+        changed = [each for each in differences(there["config"], asked["config"]) if each[0] not in free]
         if changed:
             keys = ", ".join(f"{key}: {old} -> {new}" for key, old, new in changed)
             raise UserError(f"the settings of this run have changed ({keys})", where=str(self.path), fix=_AS_BEFORE)

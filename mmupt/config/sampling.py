@@ -1,10 +1,18 @@
 """How completions are sampled: the settings that synthesize, train and evaluate share."""
 
+from typing import ClassVar
+
 from mmupt.config.section import Section
 from mmupt.errors import UserError
 
 SAMPLING_FIELDS = frozenset({"engine", "temperature", "top_p", "max_tokens"})
 """What is said with each request; all other fields are said once, when an engine starts."""
+
+WHERE = frozenset({"engines", "ray", "base_url", "api_key_env", "timeout", "retries", "weights_folder"})
+"""Where completions are sampled and how that place is reached."""
+
+MEMORY = frozenset({"batch_size", "tensor_parallel_size", "gpu_memory_utilization"})
+"""What an engine may take. Both change completions by rounding at most."""
 
 ELSEWHERE = frozenset({"openai", "scripted"})
 """Engines whose model is not a folder of this machine's or a name on the hub."""
@@ -53,6 +61,8 @@ class RolloutConfig(Section):
     """openai: seconds that one answer may take; without it 1,800."""
     retries: int | None = None
     """openai: how often a request is tried again after a lost connection, 429 or 5xx; without it 6."""
+
+    free: ClassVar[frozenset[str]] = WHERE | MEMORY
 
     def __post_init__(self) -> None:
         if self.temperature < 0:

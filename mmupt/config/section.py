@@ -15,7 +15,13 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     free: ClassVar[frozenset[str]] = frozenset({"out"})
-    """Dotted keys that say where a run is kept or shown, not what it computes: they may change when it is resumed."""
+    """Keys that say where a run is kept, shown or worked on, and with how much memory, not what it computes: they may
+    change when it is resumed."""
+
+    def may_change(self) -> frozenset[str]:
+        """Dotted keys that are free, of this section and of those within it."""
+        within = {name: part for name in self.__struct_fields__ if isinstance(part := getattr(self, name), Section)}
+        return self.free | {f"{name}.{key}" for name, part in within.items() for key in part.may_change()}
 
     @classmethod
     def implied(cls, settings: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from mmupt.config import Section
+from mmupt.config.evaluate import EvaluateConfig, EvaluateRollout
+from mmupt.config.train import TrainConfig
 from mmupt.errors import UserError
 from mmupt.rundir import JsonlLog, RunDir, replace_folder, write_atomic
 
@@ -70,6 +72,20 @@ def test_changed_settings_are_refused_and_named(tmp_path):
 def test_a_run_that_was_moved_goes_on(tmp_path):
     work(tmp_path / "run")
     assert not RunDir.open(tmp_path / "run", "train", Settings(out="elsewhere")).done
+
+
+def test_a_run_goes_on_in_another_place_and_with_another_memory(tmp_path):
+    def asked(**rollout: object) -> EvaluateConfig:
+        return EvaluateConfig(out="run", rollout=EvaluateRollout(engine="openai", **rollout))
+
+    work(tmp_path / "run", asked(base_url="http://one:8000/v1", timeout=60.0))
+    elsewhere = asked(base_url="http://two:8000/v1", api_key_env="KEY", retries=9, engines=1, batch_size=8)
+    RunDir.open(tmp_path / "run", "train", elsewhere).close()
+    said = refusal(tmp_path / "run", config=asked(base_url="http://two:8000/v1", top_p=0.5))
+    assert "(rollout.top_p: 1.0 -> 0.5)" in said
+    assert {"out", "second.timeout", "rollout.ray"} <= elsewhere.may_change()
+    assert {"guard.window", "rollout.base_url"} <= TrainConfig().may_change()
+    assert not {"rollout.temperature", "seed", "model"} & TrainConfig().may_change()
 
 
 def test_the_folder_of_another_stage_is_refused(tmp_path):
