@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from mmupt import problems
 from mmupt.config.train import TrainConfig, UpdateConfig
@@ -12,6 +13,7 @@ from mmupt.errors import UserError
 from mmupt.stages.train import train
 from mmupt.training import assembly, repeated
 from mmupt.training.distributed import Ranks
+from mmupt.training.groups import BatchShape
 from tests.training_parts import settings, untrained
 
 
@@ -35,12 +37,14 @@ def test_an_unknown_model_class_runs_without_sharing_and_says_so(capsys: pytest.
         assembly._layout(model, UpdateConfig(layout="shared_prefix"))
 
 
-def test_ranks_that_would_wait_for_a_picture_are_refused() -> None:
+def test_ranks_that_would_wait_for_a_picture_are_refused(tmp_path: Path) -> None:
     found = problems.load("tiny:train").problems[:4]
     mixed = [*found[:3], replace(found[3], images=())]
     two, trained = Ranks(0, 2), TrainConfig(deepspeed="zero2")
+    problems.write(tmp_path / "mixed", mixed)
+    run = settings(tmp_path / "run", f"data={tmp_path / 'mixed'}", "deepspeed=zero2", "freeze_vision=false")
     with pytest.raises(UserError, match=r"1 problems have no picture and the others have; set freeze_vision"):
-        assembly._same_work_on_all(mixed, trained, two)
+        assembly.assemble(run, BatchShape(4, 6, 1, 2, 6), two, torch.device("cpu"))
     for problem_set, config, ranks in (
         (mixed, TrainConfig(deepspeed="zero2", freeze_vision=True), two),
         (mixed, trained, Ranks(0, 1)),
