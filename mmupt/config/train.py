@@ -128,8 +128,12 @@ class TrainConfig(Section):
     save: SaveConfig = SaveConfig()
     guard: GuardConfig = GuardConfig()
 
-    free: ClassVar[frozenset[str]] = Section.free | {f"guard.{name}" for name in ("on_collapse", "window", *LIMITS)}
-    """The guard only watches: a run that it stopped may go on under other limits."""
+    free: ClassVar[frozenset[str]] = (
+        Section.free
+        | {f"guard.{name}" for name in ("on_collapse", "window", *LIMITS)}
+        | {"rollout.base_url", "rollout.weights_folder"}
+    )
+    """The guard only watches: a run that it stopped may go on under other limits. A server may have moved."""
 
     @property
     def rollouts_each(self) -> int:
@@ -140,6 +144,7 @@ class TrainConfig(Section):
         if self.rollout.side_by_side:
             fix = "leave out rollout.engines and rollout.ray; ranks sample side by side"
             raise UserError("training samples from its own weights, in its own processes", where="rollout", fix=fix)
+        self._refuse_old_weights()
         if self.vote_samples is not None and self.vote_samples < self.group_size:
             what = (
                 f"vote_samples = {self.vote_samples} is fewer than group_size = {self.group_size}, which are trained on"
@@ -157,3 +162,16 @@ class TrainConfig(Section):
             raise UserError(f"save.every = {self.save.every} is no number of steps", fix="use 1 or more")
         if self.save.total_limit is not None and self.save.total_limit < 1:
             raise UserError(f"save.total_limit = {self.save.total_limit} keeps nothing", fix="use 1 or more, or null")
+
+    def _refuse_old_weights(self) -> None:
+        """Rollouts come from the weights of the moment: of servers, only vLLM's can be given them."""
+        asked = self.rollout
+        if asked.engine == "openai":
+            fix = "for a vLLM server, set it to vllm and rollout.base_url to the address"
+            raise UserError("rollout.engine = openai samples from the weights that the server began with", fix=fix)
+        if asked.base_url is not None and asked.engine != "vllm":
+            fix = "set rollout.engine to vllm, or leave rollout.base_url out"
+            raise UserError(f"rollout.base_url is of no use to the engine {asked.engine}", fix=fix)
+        if asked.base_url is None and (asked.tensor_parallel_size or 1) > 1:
+            fix = "leave it out, or start a vLLM server and set rollout.base_url"
+            raise UserError("rollout.tensor_parallel_size: in training each rank samples on its own GPU", fix=fix)
