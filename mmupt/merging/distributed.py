@@ -26,16 +26,16 @@ def open_distributed(folder: Path, known: Collection[str]) -> Blocks:
     names = _names(shapes, known)
     blocks: dict[str, list[Block]] = {new: [] for new in names.values()}
     for index, place in places.items():
-        name, offsets = index.get("fqn"), index.get("offset")
+        name, offsets = str(index.get("fqn")), index.get("offset")
         if name in names:
-            stored = _stored(folder, place, str(name))
-            at = tuple(offsets or (0,) * len(stored.shape))
-            _as_told(stored, tensors[name], at, str(name))
+            stored = _stored(folder, place, name)
+            at = tuple(map(int, offsets)) if isinstance(offsets, tuple) and offsets else (0,) * len(stored.shape)
+            _as_told(stored, tensors[name], at, name)
             blocks[names[name]].append(Block(at, stored))
     return Blocks({new: shapes[old] for old, new in names.items()}, blocks, str(folder))
 
 
-def _told(folder: Path) -> tuple[dict[object, object], dict[Inert, object]]:
+def _told(folder: Path) -> tuple[dict[str, Inert], dict[Inert, Inert]]:
     """What there is, by name, and where each part of it lies."""
     path = folder / ".metadata"
     told = metadata(path)
@@ -44,7 +44,8 @@ def _told(folder: Path) -> tuple[dict[object, object], dict[Inert, object]]:
     )
     if not isinstance(tensors, dict) or not isinstance(places, dict):
         raise UserError("is no metadata of a distributed checkpoint", where=str(path))
-    if not all(isinstance(index, Inert) for index in places):
+    known = all(isinstance(each, Inert) for each in (*tensors.values(), *places, *places.values()))
+    if not known or not all(isinstance(name, str) for name in tensors):
         raise UserError("does not tell what lies where", where=str(path))
     return tensors, places
 
@@ -55,7 +56,8 @@ def _updates(folder: Path) -> dict[Path, set[float]]:
     counts: dict[Path, set[float]] = {}
     for index, place in places.items():
         name = str(index.get("fqn"))
-        if name.endswith(".step") and _shape(tensors.get(index.get("fqn"))) in ((), (1,)):
+        there = (folder / str(place.get("relative_path"))).is_file()  # an optimiser's file is not needed otherwise
+        if there and name.endswith(".step") and _shape(tensors.get(name)) in ((), (1,)):
             stored = _stored(folder, place, name)
             if (count := count_of(stored)) is not None:
                 counts.setdefault(stored.path, set()).add(count)
@@ -85,14 +87,14 @@ def _as_told(stored: Stored, meta: Inert, offsets: tuple[int, ...], name: str) -
         raise UserError(told, where=str(stored.path), fix=MIXED)
 
 
-def _stored(folder: Path, place: object, name: str) -> Stored:
+def _stored(folder: Path, place: Inert, name: str) -> Stored:
     keys = ("relative_path", "offset", "length")
-    relative, start, length = (place.get(key) if isinstance(place, Inert) else None for key in keys)
+    relative, start, length = (place.get(key) for key in keys)
     if not (isinstance(relative, str) and isinstance(start, int) and isinstance(length, int)):
         raise UserError(f"does not tell where {name} lies", where=str(folder / ".metadata"))
     if PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
         raise UserError(f"puts {name} outside of the checkpoint", where=str(folder / ".metadata"))
-    if isinstance(place, Inert) and place.get("transform_descriptors"):
+    if place.get("transform_descriptors"):
         raise UserError(f"{name} is compressed, which merge does not read", where=str(folder / ".metadata"))
     path = folder / relative
     if not path.is_file():

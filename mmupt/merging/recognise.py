@@ -1,7 +1,7 @@
 """File names -> the kind of checkpoint, the files that hold the weights, and what is missing. Reads nothing itself."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,11 +46,16 @@ class Recognised:
     """The folder in the checkpoint where config and tokenizer are, if it is there."""
 
 
-def recognise(names: Collection[str], state: State | None, where: str) -> Recognised:
-    """The kind of a folder with these files; an unclear or incomplete one is refused with what was seen."""
+def recognise(
+    names: Collection[str], state: State | None, where: str, stage_of: Callable[[str], int | None] = lambda name: None
+) -> Recognised:
+    """The kind of a folder with these files; an unclear or incomplete one is refused with what was seen.
+
+    `stage_of` tells the ZeRO stage of one of DeepSpeed's optimiser files.
+    """
     inner = f"{DEEPSPEED_TAG}/"
     if any(name.startswith(inner) and name.endswith("_states.pt") for name in names):
-        return _deepspeed([name for name in names if name.startswith(inner)], state, where)
+        return _deepspeed([name for name in names if name.startswith(inner)], state, where, stage_of)
     if state is not None and state.kind == "deepspeed":
         raise UserError(
             f"state.json says DeepSpeed, but there are no {inner}*_states.pt files", where=where, fix=_another()
@@ -63,7 +68,7 @@ def recognise(names: Collection[str], state: State | None, where: str) -> Recogn
     if any(name.rpartition("/")[2] == ".metadata" for name in names):
         return _distributed(names, where)
     if parts := {match[1] or "" for name in names if (match := _STATES.fullmatch(name))}:
-        return _deepspeed(_in_one(parts, names, where), state, where)
+        return _deepspeed(_in_one(parts, names, where), state, where, stage_of)
     if ranks := {int(match[1]): match[0] for name in names if (match := _ACCELERATE.fullmatch(name))}:
         _complete(ranks, range(max(ranks) + 1), "model shards", where)
         return Recognised("fsdp", _fsdp_label(len(ranks)), _ordered(ranks))
@@ -115,11 +120,13 @@ def _distributed(names: Collection[str], where: str) -> Recognised:
     return Recognised("distributed", label, files, part=models[0])
 
 
-def _deepspeed(names: Collection[str], state: State | None, where: str) -> Recognised:
+def _deepspeed(
+    names: Collection[str], state: State | None, where: str, stage_of: Callable[[str], int | None]
+) -> Recognised:
     optim = _by_rank(_OPTIM, names, where)
     model = _by_rank(_MODEL, names, where)
     sharded = any(name.rpartition("/")[2].startswith("zero_pp_rank_") for name in model.values())
-    stage = state.zero_stage if state is not None else 3 if sharded else 2 if optim else 0
+    stage = state.zero_stage if state is not None else 3 if sharded else _stage(optim, stage_of)
     world = state.world_size if state is not None else max([*optim, *model], default=-1) + 1
     if sharded != (stage == 3):
         raise UserError(f"the files are not those of ZeRO-{stage}, which state.json tells: {_seen(names)}", where=where)
@@ -137,6 +144,11 @@ def _in_one(parts: Collection[str], names: Collection[str], where: str) -> list[
         told = f"holds several checkpoints of DeepSpeed ({', '.join(sorted(parts))})"
         raise UserError(told, where=where, fix="name one of them")
     return [name for name in names if name.rpartition("/")[0] == part]
+
+
+def _stage(optim: dict[int, str], stage_of: Callable[[str], int | None]) -> int:
+    """2 where the files do not tell: those of ZeRO-1 look the same."""
+    return (stage_of(optim[min(optim)]) or 2) if optim else 0
 
 
 def _by_rank(pattern: re.Pattern[str], names: Collection[str], where: str) -> dict[int, str]:

@@ -11,6 +11,7 @@ from mmupt.merging.card import RECORD, Provenance, provenance
 from mmupt.merging.find import Found, find
 from mmupt.merging.recognise import Recognised, recognise
 from mmupt.merging.side_files import config_dtype, config_folder
+from mmupt.merging.zero_stage import told_stage
 from mmupt.types import JsonValue
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -49,7 +50,7 @@ class Request:
 def request(settings: MergeConfig) -> Request:
     """Look at the checkpoint's files, not into them; what cannot be merged is refused."""
     found = find(settings.checkpoint)
-    kind = recognise(found.names, found.state, str(found.folder))
+    kind = recognise(found.names, found.state, str(found.folder), lambda name: told_stage(found.folder / name))
     out = settings.out or _beside(found)
     if found.folder.resolve().is_relative_to(out.resolve()):
         raise UserError("would replace the checkpoint itself", where=str(out), fix="name another folder with --out")

@@ -44,6 +44,8 @@ def shards_of_one_step(shards: Sequence[Path]) -> None:
     same_step({path: [epoch] for path, epoch in epochs.items() if epoch is not None})
     updates = {path: update_counts(content) for path, content in contents.items()}
     same_step({path: [max(found)] for path, found in updates.items() if found}, "optimiser step")
+    rates = {path: learning_rates(content) for path, content in contents.items()}
+    same_step({path: [found] for path, found in rates.items() if found}, "learning rate")
 
 
 def _beside(name: str) -> list[str]:
@@ -56,6 +58,14 @@ def update_counts(optimizer: Mapping[str, object]) -> tuple[float, ...]:
     rows = state.values() if isinstance(state, dict) else ()
     counts = (count_of(row["step"]) for row in rows if isinstance(row, dict) and "step" in row)
     return tuple(count for count in counts if count is not None)
+
+
+def learning_rates(optimizer: Mapping[str, object]) -> tuple[float, ...]:
+    """One number for each group of an optimiser's state; schedules change them with each step."""
+    groups = optimizer.get("param_groups")
+    rows = groups if isinstance(groups, list) else ()
+    rates = (count_of(row["lr"]) for row in rows if isinstance(row, dict) and "lr" in row)
+    return tuple(rate for rate in rates if rate is not None)
 
 
 def count_of(value: object) -> float | None:
@@ -74,8 +84,10 @@ def tell_ages(files: Iterable[Path]) -> None:
     if not gaps or (gap := max(gaps)) < _GAP:
         return
     at = gaps.index(gap) + 1
-    early, late = written[:at], written[at:]
-    few, when = (late, "after") if len(late) <= len(early) else (early, "before")
-    names = ", ".join(path.name for _, path in few[:3]) + (", ..." if len(few) > 3 else "")
-    told = f"{names}: written {gap / 60:,.0f} minutes {when} the other files of the checkpoint"
-    console.warn(f"{told}; if that was no copy, it may be of another step, which the files themselves do not tell")
+    early, late = (_names([path for _, path in part]) for part in (written[:at], written[at:]))
+    told = f"{late}: written {gap / 60:,.0f} minutes after {early}"
+    console.warn(f"{told}; unless a copy changed the times, they may be of two steps, which the files do not tell")
+
+
+def _names(files: Sequence[Path]) -> str:
+    return ", ".join(path.name for path in files[:2]) + (f" and {len(files) - 2} more" if len(files) > 2 else "")

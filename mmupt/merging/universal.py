@@ -22,6 +22,7 @@ def open_universal(model_files: Sequence[Path], weight_files: Sequence[Path]) ->
         raise UserError(told, where=str(weight_files[0].parents[2]), fix="convert the checkpoint again")
     counts = {path.with_name("step.pt"): _updates(path.with_name("step.pt")) for path in weight_files}
     same_step(counts, "optimiser step")
+    same_step({model.path: [model.step] for model in models})
     shapes = {name: wanted.get(name, found[0].shape) for name, found in pieces.items()}
     for model in models[:1]:
         if any(not value.numel for value in model.module.values()):  # ZeRO-3: each rank has a part of the frozen ones

@@ -55,6 +55,7 @@ def _belong_together(models: Sequence[ModelStates], partitions: Sequence[Partiti
         _agree(rank.path, "world size", rank.world, ranks)
         _agree(rank.path, "ZeRO stage", rank.stage, first.stage)
         _agree(rank.path, "optimiser step", rank.steps, first.steps)
+        _agree(rank.path, "learning rate", rank.rates, first.rates)
         _agree(rank.path, "number of groups", len(rank.flats), len(first.flats))
 
 

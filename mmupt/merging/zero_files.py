@@ -8,7 +8,7 @@ from typing import cast
 import torch
 
 from mmupt.errors import UserError
-from mmupt.merging.same_step import update_counts
+from mmupt.merging.same_step import learning_rates, update_counts
 from mmupt.merging.stored import Stored
 from mmupt.merging.torch_files import entry, load
 from mmupt.merging.unpickle import Inert
@@ -50,6 +50,8 @@ class Partition:
     """Elements skipped behind each parameter of each group; None when there are none."""
     steps: tuple[float, ...]
     """Update counts in the optimiser's state; empty for optimisers that keep none."""
+    rates: tuple[float, ...]
+    """Learning rates of its groups."""
 
 
 def model_states(path: Path) -> ModelStates:
@@ -80,13 +82,16 @@ def partition(path: Path) -> Partition:
         raise UserError(f"its {_FP32[stage]} are not fp32 tensors", where=str(path))
     count = content.get("partition_count")
     gaps = content.get("param_alignment_paddings")
+    inner = content.get("base_optimizer_state", content.get("optimizer_state_dict"))
+    optimizer: dict[str, object] = inner if isinstance(inner, dict) else {}
     return Partition(
         path=path,
         stage=stage,
         world=max(count) if isinstance(count, list) and count else count,
         flats=tuple(flat.flat() for flat in flats),
         gaps=tuple(tuple(map(int, group)) for group in gaps) if isinstance(gaps, list) else None,
-        steps=_steps(content),
+        steps=update_counts(optimizer),
+        rates=learning_rates(optimizer),
     )
 
 
@@ -101,8 +106,3 @@ def _stage(content: Mapping[str, object], path: Path) -> int:
 
 def _shapes(group: Mapping[str, tuple[int, ...]]) -> Shapes:
     return {name: tuple(shape) for name, shape in group.items()}
-
-
-def _steps(content: Mapping[str, object]) -> tuple[float, ...]:
-    outer = content.get("base_optimizer_state", content.get("optimizer_state_dict"))
-    return update_counts(outer) if isinstance(outer, dict) else ()

@@ -1,8 +1,9 @@
 """Makes checkpoints of the tiny model with accelerate itself: `python accelerate_checkpoints.py OUT PORT`.
 
 Two real gloo ranks train two steps under each of `CASES` and call `Accelerator.save_state`; OUT/<case> is what it
-writes, OUT/<case>-truth.pt holds the weights. accelerate takes FSDP for a matter of GPUs, so its state is told by hand
-that this is FSDP; what prepares the model and what writes the files is its own code.
+writes, OUT/<case>-truth.pt holds the weights; OUT/first is `fsdp2-sharded` after its first step. accelerate takes FSDP
+for a matter of GPUs, so its state is told by hand that this is FSDP; what prepares the model and what writes the files
+is its own code.
 """
 
 import os
@@ -46,6 +47,8 @@ def train(case: str, rank: int, out: Path) -> None:
         accelerator.backward(model(input_ids=ids, labels=ids).loss)
         optimizer.step()
         optimizer.zero_grad()
+        if (case, step) == ("fsdp2-sharded", 0):
+            accelerator.save_state(str(out / "first"))
     if case == "fsdp2-ranks":
         save_fsdp_model(accelerator.state.fsdp_plugin, accelerator, model, str(out / case), use_dcp=False)
     else:

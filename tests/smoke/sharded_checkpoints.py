@@ -1,7 +1,8 @@
 """Makes sharded checkpoints of the tiny model: `python sharded_checkpoints.py OUT PORT`.
 
-Two real gloo ranks train a step under FSDP2 and save what EasyR1 and verl save (`verl`), a distributed checkpoint
-(`dcp`), and one in accelerate's layout (`accelerate`); OUT/truth.pt holds the weights. `hsdp` has four ranks, two
+Two real gloo ranks train two steps under FSDP2, one weight of which is not sharded, and save after each of them what
+EasyR1 and verl save (`verl/global_step_N`), a distributed checkpoint (`dcp`), and one with the optimiser in it
+(`trainer`); what the first step saved is below OUT/first. OUT/truth.pt holds the weights. `hsdp` has four ranks, two
 shards in two copies, and `lora` a model with adapters and verl's `lora_adapter` (its truth is OUT/lora-truth.pt); each
 rank's file of these two is made in torch's `fake` process group.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import distributed, multiprocessing
 from torch.distributed import checkpoint
+from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Replicate, Shard
@@ -24,6 +26,8 @@ from transformers import AutoModelForImageTextToText
 from mmupt.problems.tiny import model_dir
 
 RANKS = 2
+FIRST = 6
+"""The number of the first step."""
 
 
 def work(rank: int, out: str, port: int) -> None:
@@ -32,23 +36,35 @@ def work(rank: int, out: str, port: int) -> None:
     distributed.init_process_group("gloo", rank=rank, world_size=RANKS)
     model = AutoModelForImageTextToText.from_pretrained(model_dir(), dtype=torch.float32)
     mesh = init_device_mesh("cpu", (RANKS,), mesh_dim_names=("fsdp",))
+    whole = model.model.visual.merger.ln_q.weight.requires_grad_(False)
     for layer in model.model.language_model.layers:
         fully_shard(layer, mesh=mesh)
-    fully_shard(model, mesh=mesh)
-    ids = torch.randint(20, 700, (1, 12), generator=torch.Generator().manual_seed(rank))
-    model(input_ids=ids, labels=ids).loss.backward()
-    torch.optim.SGD(model.parameters(), lr=0.1).step()
-    state = model.state_dict()
-    actor = Path(out, "verl", "global_step_7", "actor")
-    actor.mkdir(parents=True, exist_ok=True)
-    torch.save(state, actor / f"model_world_size_{RANKS}_rank_{rank}.pt")
-    extra = {"lr_scheduler": {"last_epoch": 7}, "rng": {"numpy": torch.get_rng_state()}}
-    torch.save(extra, actor / f"extra_state_world_size_{RANKS}_rank_{rank}.pt")
-    checkpoint.save(state, checkpoint_id=f"{out}/dcp")
-    checkpoint.save({"model": state}, checkpoint_id=f"{out}/accelerate/checkpoint-3/pytorch_model_fsdp_0")
-    whole = {name: value.full_tensor() for name, value in state.items()}
+    fully_shard(model, mesh=mesh, ignored_params={whole})
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    for step, folder in enumerate((Path(out, "first"), Path(out))):
+        ids = torch.randint(20, 700, (1, 12), generator=torch.Generator().manual_seed(2 * step + rank))
+        model(input_ids=ids, labels=ids).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        save(model, optimizer, FIRST + step, folder)
+    weights = {
+        name: value.full_tensor() if isinstance(value, DTensor) else value for name, value in model.state_dict().items()
+    }
     if rank == 0:
-        torch.save(whole, Path(out, "truth.pt"))
+        torch.save(weights, Path(out, "truth.pt"))
+
+
+def save(model: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, out: Path) -> None:
+    rank, state = distributed.get_rank(), model.state_dict()
+    actor = out / "verl" / f"global_step_{step}" / "actor"
+    actor.mkdir(parents=True, exist_ok=True)
+    extra = {"lr_scheduler": {"last_epoch": step}, "rng": {"numpy": torch.get_rng_state()}}
+    for name, content in {"model": state, "optim": optimizer.state_dict(), "extra_state": extra}.items():
+        torch.save(content, actor / f"{name}_world_size_{RANKS}_rank_{rank}.pt")
+    checkpoint.save(state, checkpoint_id=out / "dcp")
+    moments = get_optimizer_state_dict(model, optimizer)
+    checkpoint.save({"model": state, "optimizer": moments}, checkpoint_id=out / "trainer")
+    if rank == 0:
         shutil.copytree(model_dir(), actor / "huggingface", ignore=shutil.ignore_patterns("*.safetensors"))
 
 

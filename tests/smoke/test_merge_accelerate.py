@@ -83,6 +83,13 @@ def test_a_missing_rank_of_accelerates_own_shards_is_refused(made: Path, tmp_pat
     refused(checkpoint, "written by 2 ranks, and there is 1 file")
 
 
+def test_a_rank_of_another_step_is_seen_by_the_optimiser_beside_the_model(made: Path, tmp_path: Path):
+    checkpoint = Path(shutil.copytree(made / "fsdp2-sharded", tmp_path / "checkpoint"))
+    for part in ("pytorch_model_fsdp_0", "optimizer_0"):
+        shutil.copy2(made / "first" / part / "__1_0.distcp", checkpoint / part)
+    refused(checkpoint, "optimizer_0/__", "its optimiser step is", "that of the other files", "different steps")
+
+
 @pytest.fixture
 def sharded(made: Path, tmp_path: Path) -> Path:
     """The weights of `ddp-bin` in two of torch's files with an index, the keys as DDP and torch.compile leave them."""

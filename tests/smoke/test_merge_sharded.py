@@ -1,5 +1,7 @@
-"""FSDP (EasyR1, verl), torch.distributed.checkpoint and accelerate -> model folders, from whole and broken files."""
+"""FSDP (EasyR1, verl) and torch.distributed.checkpoint -> model folders, from whole and broken files."""
 
+import os
+import pickle
 import shutil
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import torch
 from transformers import AutoModelForImageTextToText
 
 from mmupt.config.merge import MergeConfig
+from mmupt.errors import UserError
+from mmupt.merging.distributed import open_distributed
 from mmupt.problems.tiny import model_dir
 from mmupt.stages.merge import merge
 from tests.merge_parts import made_by, refused, rewritten
@@ -16,7 +20,7 @@ KINDS = {
     "verl": "FSDP, 2 ranks, the newest step",
     "hsdp": "FSDP, 4 ranks",
     "dcp": "torch distributed checkpoint, 2 files",
-    "accelerate": "torch distributed checkpoint, 2 files, the newest step",
+    "trainer": "torch distributed checkpoint, 2 files",
 }
 RANK_1 = "actor/model_world_size_2_rank_1.pt"
 
@@ -41,7 +45,7 @@ def test_merged_weights_are_the_trained_ones_bit_for_bit(
     base = None if name == "verl" else "tiny"  # verl keeps config and tokenizer beside the shards
     record = merge(MergeConfig(checkpoint=made / name, out=tmp_path / "out", base=base, dtype="float32"))
     assert capsys.readouterr().out.splitlines()[0].endswith(f": {KINDS[name]}")
-    assert record["step"] == {"verl": 7, "accelerate": 3}.get(name)
+    assert record["step"] == {"verl": 7}.get(name)
     truth = torch.load(made / "truth.pt", weights_only=True)
     merged = AutoModelForImageTextToText.from_pretrained(tmp_path / "out", dtype="auto").state_dict()
     before = AutoModelForImageTextToText.from_pretrained(model_dir(), dtype=torch.float32).state_dict()
@@ -98,14 +102,41 @@ def test_files_of_another_world_size_are_refused(copied):
     refused(checkpoint, "several world sizes: 2 and 4")
 
 
-def test_a_copy_of_another_step_is_refused(copied):
+def test_copies_are_compared_in_every_bit(copied):
     checkpoint = copied("hsdp")
 
-    def moved(content) -> None:
-        content["lm_head.weight"].to_local()[0, 0] += 1e-3
+    def last_bit(content) -> None:
+        local = content["lm_head.weight"].to_local()
+        local.view(torch.int32)[-1, -1] ^= 1
 
-    rewritten(checkpoint / "model_world_size_4_rank_1.pt", moved)
-    refused(checkpoint, "model_world_size_4_rank_3.pt", "its copy of lm_head.weight differs")
+    rewritten(checkpoint / "model_world_size_4_rank_3.pt", last_bit)
+    refused(checkpoint, "model_world_size_4_rank_3.pt: its copy of lm_head.weight differs", "model_world_size_4_rank_1")
+
+
+WHOLE = "model.visual.merger.ln_q.weight"
+
+
+def test_a_weight_that_every_rank_has_whole_is_refused_where_the_ranks_differ(copied):
+    checkpoint = copied("verl/global_step_7")
+
+    def moved(content) -> None:
+        assert type(content[WHOLE]) is torch.Tensor
+        content[WHOLE][-1] = torch.nextafter(content[WHOLE][-1], torch.tensor(9.0))
+
+    rewritten(checkpoint / RANK_1, moved)
+    refused(checkpoint, RANK_1, f"its copy of {WHOLE} differs from that in model_world_size_2_rank_0.pt")
+
+
+def test_shards_of_which_nothing_tells_its_place_are_refused(copied):
+    checkpoint = copied("verl/global_step_7")
+
+    def flattened(content) -> None:
+        for name, value in content.items():
+            content[name] = value.to_local() if hasattr(value, "to_local") else value
+
+    for rank in (0, 1):
+        rewritten(checkpoint / RANK_1.replace("rank_1", f"rank_{rank}"), flattened)
+    refused(checkpoint, "holds no DTensor, so that nobody knows which part of the whole it is")
 
 
 def test_a_shard_under_the_name_of_another_rank_is_refused(copied):
@@ -114,11 +145,36 @@ def test_a_shard_under_the_name_of_another_rank_is_refused(copied):
     refused(checkpoint, "model_world_size_2_rank_1.pt", "part of rank 0", "named for rank 1")
 
 
-def test_a_shard_of_another_step_is_seen_by_what_lies_beside_it(copied):
+def with_rank_1_of_the_first_step(checkpoint: Path, made: Path, *kinds: str) -> None:
+    for kind in kinds:
+        name = RANK_1.replace("model_", f"{kind}_")
+        shutil.copy2(made / "first" / "verl" / "global_step_6" / name, checkpoint / name)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        (("model", "optim", "extra_state"), "extra_state_world_size_2_rank_1.pt: its step is 6, that of the other"),
+        (("model", "optim"), "optim_world_size_2_rank_1.pt: its optimiser step is 1.0, that of the other files 2.0"),
+    ],
+)
+def test_a_shard_of_another_step_is_seen_by_what_lies_beside_it(kinds, words: str, copied, made: Path):
     checkpoint = copied("verl/global_step_7")
-    file = checkpoint / RANK_1.replace("model_", "extra_state_")
-    rewritten(file, lambda content: content["lr_scheduler"].update(last_epoch=8))
-    refused(checkpoint, "its step is 8, that of the other files 7")
+    with_rank_1_of_the_first_step(checkpoint, made, *kinds)
+    refused(checkpoint, words)
+
+
+@pytest.mark.parametrize(("name", "file"), [("verl/global_step_7", RANK_1), ("dcp", "__1_0.distcp")])
+def test_a_shard_that_was_swapped_alone_is_told_by_its_age(name: str, file: str, copied, made: Path, capsys):
+    checkpoint = copied(name)
+    shutil.copy2(made / "first" / name.replace("7", "6") / file, checkpoint / file)
+    merge(MergeConfig(checkpoint=checkpoint, out=checkpoint.parent / "quiet", base="tiny"))
+    assert "written" not in capsys.readouterr().err
+    hours = (checkpoint / file).stat().st_mtime - 2 * 3600
+    os.utime(checkpoint / file, (hours, hours))
+    merge(MergeConfig(checkpoint=checkpoint, out=checkpoint.parent / "out", base="tiny"))
+    other = Path(file).name.replace("rank_1", "rank_0").replace("__1", "__0")
+    assert f"{other}: written 120 minutes after {Path(file).name}; unless a copy" in capsys.readouterr().err
 
 
 def test_a_shard_that_is_no_dtensor_is_refused(copied):
@@ -147,21 +203,82 @@ def test_nan_is_refused_by_the_name_of_the_weight(copied):
     refused(checkpoint, "model.language_model.norm.weight holds NaN")
 
 
-def test_a_pickle_that_runs_code_is_refused_and_does_not_run(copied):
-    import os
+class Attack:
+    def __init__(self, target: Path) -> None:
+        self.target = target
 
-    class Attack:
-        def __reduce__(self):
-            return os.system, (f"touch {target}",)
+    def __reduce__(self):
+        return os.system, (f"touch {self.target}",)
 
-    for name, file in {"verl/global_step_7": RANK_1, "dcp": ".metadata"}.items():
-        checkpoint = copied(name)
-        target = checkpoint.parent / "pwned"
-        if file == ".metadata":
-            import pickle
 
-            (checkpoint / file).write_bytes(pickle.dumps(Attack()))
-        else:
-            torch.save({"a": Attack()}, checkpoint / file)
-        refused(checkpoint, "asks for posix.system")
-        shutil.rmtree(checkpoint)
+def poisoned_chunk(file: Path, target: Path) -> None:
+    """Puts the attack where the first tensor of a `.distcp` file lies, which the metadata may well point to."""
+    torch.save({"a": Attack(target)}, file.with_name("poison"))
+    data = file.with_name("poison").read_bytes()
+    file.with_name("poison").unlink()
+    file.write_bytes(data)
+    metadata = pickle.loads(file.with_name(".metadata").read_bytes())
+    for place in metadata.storage_data.values():
+        if place.relative_path == file.name:
+            place.offset, place.length = 0, len(data)
+    file.with_name(".metadata").write_bytes(pickle.dumps(metadata))
+
+
+@pytest.mark.parametrize("file", [RANK_1, RANK_1.replace("model_", "optim_"), RANK_1.replace("model_", "extra_state_")])
+def test_a_shard_that_runs_code_is_refused_and_does_not_run(file: str, copied):
+    checkpoint = copied("verl/global_step_7")
+    target = checkpoint / "pwned"
+    torch.save({"a": Attack(target)}, checkpoint / file)
+    refused(checkpoint, Path(file).name, "asks for posix.system")
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("file", [".metadata", "__0_0.distcp", "__1_0.distcp"])
+def test_a_distributed_checkpoint_that_runs_code_is_refused_and_does_not_run(file: str, copied):
+    checkpoint = copied("dcp")
+    target = checkpoint / "pwned"
+    if file == ".metadata":
+        (checkpoint / file).write_bytes(pickle.dumps(Attack(target)))
+    else:
+        poisoned_chunk(checkpoint / file, target)
+    refused(checkpoint, file, "asks for posix.system")
+    assert not target.exists()
+
+
+def changed_metadata(checkpoint: Path, change) -> None:
+    metadata = pickle.loads((checkpoint / ".metadata").read_bytes())
+    change(metadata)
+    (checkpoint / ".metadata").write_bytes(pickle.dumps(metadata))
+
+
+def test_a_piece_of_another_type_or_shape_than_the_metadata_tells_is_refused(copied):
+    checkpoint = copied("dcp")
+    norm = "model.language_model.norm.weight"
+
+    def to_whole_numbers(metadata) -> None:
+        metadata.state_dict_metadata[norm].properties.dtype = torch.int64
+
+    def to_another_piece(metadata) -> None:
+        metadata.state_dict_metadata[norm].properties.dtype = torch.float32
+        places = metadata.storage_data
+        ours = [index for index in places if index.fqn == norm]
+        other = next(index for index in places if index.fqn == "model.language_model.layers.0.mlp.up_proj.weight")
+        places[ours[0]] = places[other]
+
+    changed_metadata(checkpoint, to_whole_numbers)
+    refused(checkpoint, f"holds {norm} as torch.float32 of shape (64,), and .metadata says torch.int64 of shape (64,)")
+    changed_metadata(checkpoint, to_another_piece)
+    refused(checkpoint, f"holds {norm} as torch.float32 of shape", "and .metadata says torch.float32 of shape (64,)")
+
+
+def test_a_file_of_a_checkpoint_in_another_type_is_refused(copied):
+    """Whole numbers of the same size once took the place of weights."""
+    from torch.distributed import checkpoint as dcp
+
+    folder = copied("dcp")
+    state = {"a": torch.ones(8)}
+    dcp.save(state, checkpoint_id=folder / "floats", no_dist=True)
+    dcp.save({"a": torch.zeros(8, dtype=torch.int32)}, checkpoint_id=folder / "whole", no_dist=True)
+    shutil.copy(folder / "whole" / "__0_0.distcp", folder / "floats")
+    with pytest.raises(UserError, match=r"cannot be read|holds a as torch\.int32 of shape"):
+        open_distributed(folder / "floats", ["a"])

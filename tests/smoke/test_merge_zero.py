@@ -1,10 +1,12 @@
 """DeepSpeed checkpoints of two real gloo ranks -> model folders, and the ways in which they may be broken."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,6 @@ import torch
 from transformers import AutoModelForImageTextToText
 
 from mmupt.config.merge import MergeConfig
-from mmupt.errors import UserError
 from mmupt.stages.merge import merge
 from tests.merge_parts import made_by, refused, rewritten
 
@@ -91,16 +92,53 @@ def test_files_of_another_world_size_are_refused_without_state_json(copied):
     refused(checkpoint, "world size is 2, that of the other files 1")
 
 
-def test_a_shard_of_another_step_is_named(copied):
+@pytest.mark.parametrize(
+    ("name", "file", "words"),
+    [
+        (
+            "zero3",
+            "zero_pp_rank_1_mp_rank_00_optim_states.pt",
+            "optimiser step is (1.0,), that of the other files (2.0,)",
+        ),
+        ("zero3", "zero_pp_rank_1_mp_rank_00_model_states.pt", "its step is 1, that of the other files 2"),
+        ("zero2", "zero_pp_rank_0_mp_rank_00_optim_states.pt", "optimiser step is"),
+        ("zero2", "mp_rank_00_model_states.pt", "is not the same in the model states and in the optimizer states"),
+    ],
+)
+def test_a_file_of_another_step_is_refused(name: str, file: str, words: str, copied, trained: Path):
+    checkpoint = copied(name)
+    shutil.copy(trained / "first" / name / "deepspeed" / file, checkpoint / "deepspeed")
+    refused(checkpoint, words, "files of different steps")
+
+
+def test_zero1_is_told_from_zero2_by_the_files_alone(copied):
+    for name in ("zero1", "zero2", "zero3"):
+        checkpoint = copied(name)
+        (checkpoint / "state.json").unlink()
+        record = merge(MergeConfig(checkpoint=checkpoint, out=checkpoint.parent / "out", base="tiny"))
+        assert record["label"] == f"DeepSpeed ZeRO-{name[-1]}, 2 ranks"
+        shutil.rmtree(checkpoint.parent / "out")
+        shutil.rmtree(checkpoint)
+
+
+class Attack:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.target}",)
+
+
+@pytest.mark.parametrize("kind", ["model", "optim"])
+@pytest.mark.parametrize("told", [True, False])
+def test_a_file_that_runs_code_is_refused_and_does_not_run(kind: str, told: bool, copied):
     checkpoint = copied("zero3")
-    file = checkpoint / "deepspeed" / "zero_pp_rank_1_mp_rank_00_optim_states.pt"
-
-    def one_more(content) -> None:
-        for row in content["optimizer_state_dict"]["optimizer_state_dict"]["state"].values():
-            row["step"] += 1
-
-    rewritten(file, one_more)
-    refused(checkpoint, file.name, "step")
+    file = checkpoint / "deepspeed" / f"zero_pp_rank_0_mp_rank_00_{kind}_states.pt"
+    torch.save({"optimizer_state_dict": {"zero_stage": Attack(checkpoint / "pwned")}}, file)
+    if not told:
+        (checkpoint / "state.json").unlink()
+    refused(checkpoint, file.name, "asks for posix.system")
+    assert not (checkpoint / "pwned").exists()
 
 
 def test_zero2_module_and_partitions_of_different_updates_are_refused(copied):
@@ -150,18 +188,51 @@ def test_the_newest_step_of_a_run_is_taken_and_said(trained: Path, tmp_path: Pat
     assert "| Step | 2 |" in card and str(tmp_path) not in card
 
 
+@pytest.fixture(scope="module")
+def universal(trained: Path, tmp_path_factory: pytest.TempPathFactory):
+    """DeepSpeed's own conversion of a checkpoint."""
+
+    @cache
+    def convert(name: str) -> Path:
+        source = trained / name / "checkpoints" / "step-2" / "deepspeed"
+        made = tmp_path_factory.mktemp(name) / "deepspeed_universal"
+        command = [sys.executable, "-m", "deepspeed.checkpoint.ds_to_universal", "--inject_missing_state"]
+        folders = ["--input_folder", str(source), "--output_folder", str(made)]
+        subprocess.run([*command, *folders, "--num_extract_workers", "1", "--num_merge_workers", "1"], check=True)
+        return made
+
+    return convert
+
+
 @pytest.mark.parametrize("name", ["zero2", "zero3"])
-def test_a_universal_checkpoint_holds_the_trained_weights_bit_for_bit(name: str, trained: Path, tmp_path: Path):
-    source, universal = trained / name / "checkpoints" / "step-2" / "deepspeed", tmp_path / "deepspeed_universal"
-    command = [sys.executable, "-m", "deepspeed.checkpoint.ds_to_universal", "--inject_missing_state"]
-    folders = ["--input_folder", str(source), "--output_folder", str(universal)]
-    subprocess.run([*command, *folders, "--num_extract_workers", "1", "--num_merge_workers", "1"], check=True)
-    record = merge(MergeConfig(checkpoint=universal, out=tmp_path / "out", base="tiny", dtype="float32"))
+def test_a_universal_checkpoint_holds_the_trained_weights_bit_for_bit(
+    name: str, trained: Path, tmp_path: Path, universal
+):
+    record = merge(MergeConfig(checkpoint=universal(name), out=tmp_path / "out", base="tiny", dtype="float32"))
     truth = torch.load(trained / name / "truth.pt", weights_only=True)
     merged = AutoModelForImageTextToText.from_pretrained(tmp_path / "out", dtype="auto").state_dict()
     assert record["label"].startswith("DeepSpeed universal checkpoint")
     assert [key for key in truth if not torch.equal(merged[key], truth[key])] == []
-    (next((universal / "zero").glob("*norm*")) / "fp32.pt").unlink()
-    with pytest.raises(UserError, match=r"norm\S+fp32\.pt is missing \(\d+ of \d+ weights\)"):
-        merge(MergeConfig(checkpoint=universal, out=tmp_path / "again", base="tiny"))
-    assert not (tmp_path / "again").exists()
+
+
+NORM = "zero/model.language_model.norm.weight"
+
+
+def test_a_universal_checkpoint_with_a_file_missing_or_of_another_step_is_refused(tmp_path: Path, universal):
+    checkpoint = Path(shutil.copytree(universal("zero2"), tmp_path / "checkpoint"))
+    rewritten(checkpoint / NORM / "step.pt", lambda content: content.sub_(1))
+    refused(checkpoint, f"{NORM}/step.pt: its optimiser step is 1.0, that of the other files 2.0")
+    (checkpoint / NORM / "fp32.pt").unlink()
+    refused(checkpoint, f"{NORM}/fp32.pt is missing (61 of 62 weights)")
+    other = Path(shutil.copytree(universal("zero3"), tmp_path / "other" / "checkpoint"))
+    file = "zero_pp_rank_1_mp_rank_00_model_states.pt"
+    rewritten(other / file, lambda content: content.update(global_steps=1))
+    refused(other, f"{file}: its step is 1, that of the other files 2")
+
+
+@pytest.mark.parametrize("file", [f"{NORM}/fp32.pt", f"{NORM}/step.pt", "mp_rank_00_model_states.pt"])
+def test_a_universal_checkpoint_that_runs_code_is_refused_and_does_not_run(file: str, tmp_path: Path, universal):
+    checkpoint = Path(shutil.copytree(universal("zero2"), tmp_path / "checkpoint"))
+    torch.save({"param": Attack(checkpoint / "pwned")}, checkpoint / file)
+    refused(checkpoint, file, "asks for posix.system")
+    assert not (checkpoint / "pwned").exists()

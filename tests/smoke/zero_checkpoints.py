@@ -1,7 +1,7 @@
 """Makes real DeepSpeed checkpoints of the tiny model with two gloo ranks: `python zero_checkpoints.py OUT PORT`.
 
 OUT/<name>/checkpoints/step-2 is a checkpoint in the format of `mmupt train`, OUT/<name>/truth.pt holds
-the weights that were trained.
+the weights that were trained; OUT/first/<name> is what DeepSpeed saved after the first step.
 """
 
 import os
@@ -65,6 +65,8 @@ def train(case: Case, folder: Path, rank: int) -> None:
         ids = torch.randint(20, 700, (1, 12), generator=torch.Generator().manual_seed(10 * step + rank))
         engine.backward(engine(input_ids=ids, labels=ids).loss)
         engine.step()
+        if step == 0 and case.name in ("zero2", "zero3"):
+            engine.save_checkpoint(str(folder.with_name("first") / case.name), tag="deepspeed")
     checkpoint = folder / "checkpoints" / f"step-{STEPS}"
     engine.save_checkpoint(str(checkpoint), tag="deepspeed")
     with deepspeed.zero.GatheredParameters(list(model.parameters()), enabled=case.stage == 3):
