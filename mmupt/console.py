@@ -43,17 +43,9 @@ def pass_on(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A small table; numbers stand at the right."""
-    cells = [[_shown(cell) for cell in row] for row in rows]
-    widths = [max(len(line[i]) for line in [list(columns), *cells]) for i in range(len(columns))]
-    right = [all(isinstance(row[i], int | float) for row in rows) and bool(rows) for i in range(len(columns))]
-
-    def line(texts: Sequence[str]) -> str:
-        padded = (text.rjust(w) if r else text.ljust(w) for text, w, r in zip(texts, widths, right, strict=True))
-        return "  ".join(padded).rstrip()
-
-    say("\n".join([title, line(columns), "  ".join("-" * w for w in widths), *(line(row) for row in cells)]))
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, aside: bool = False) -> None:
+    """A small table; numbers stand at the right. `aside`: it is no result, and goes where progress goes."""
+    (pass_on if aside else say)(_laid_out(title, columns, rows))
 
 
 @contextmanager
@@ -113,6 +105,19 @@ def _bar(total: int, what: str, done: int) -> Iterator[Progress]:
                 live.update(task, advance=n, note=note)
 
         yield Bar()
+
+
+def _laid_out(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    cells = [[_shown(cell) for cell in row] for row in rows]
+    widths = [max(len(line[i]) for line in [list(columns), *cells]) for i in range(len(columns))]
+    right = [all(isinstance(row[i], int | float) for row in rows) and bool(rows) for i in range(len(columns))]
+
+    def line(texts: Sequence[str]) -> str:
+        padded = (text.rjust(w) if r else text.ljust(w) for text, w, r in zip(texts, widths, right, strict=True))
+        return "  ".join(padded).rstrip()
+
+    head = [line(columns), "  ".join("-" * w for w in widths)] if any(columns) else []
+    return "\n".join([title, *head, *(line(row) for row in cells)])
 
 
 def _speaks() -> bool:

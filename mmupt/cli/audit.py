@@ -4,17 +4,17 @@ from typing import Annotated
 
 import typer
 
-from mmupt.cli.settings import DryRun, Recipe, Sets, resolve, show
+from mmupt.cli.settings import DryRun, Engine, Model, Out, Recipe, Sets, resolve, show
 
 
 def audit(
     recipe: Recipe = None,
-    model: Annotated[str | None, typer.Option(help="Model folder or hub name; tiny is the embedded one.")] = None,
+    model: Model = None,
     data: Annotated[str | None, typer.Option(help="Problem set that is to be trained on.")] = None,
-    out: Annotated[str | None, typer.Option(help="Run folder to make or to go on with.")] = None,
+    out: Out = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Ask at most N questions.")] = None,
     samples: Annotated[int | None, typer.Option(min=2, help="Completions of each question.")] = None,
-    engine: Annotated[str | None, typer.Option(help="auto, transformers, vllm, openai or scripted.")] = None,
+    engine: Engine = None,
     labels: Annotated[
         bool | None, typer.Option("--audit-labels", help="Also tell how often votes are right (reads the answers).")
     ] = None,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mmupt.cli.settings import DryRun, Recipe, Sets, resolve, show
+from mmupt.cli.settings import DryRun, Engine, Model, Out, Recipe, Sets, resolve, show
 
 
 def evaluate(
@@ -12,15 +12,15 @@ def evaluate(
     bench: Annotated[
         str | None, typer.Option(help="Benchmarks, or .py files of your own, a,b,c; `mmupt list benchmarks` shows all.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Model folder or hub name; tiny is the embedded one.")] = None,
-    out: Annotated[str | None, typer.Option(help="Run folder to make or to go on with.")] = None,
+    model: Model = None,
+    out: Out = None,
     data: Annotated[str | None, typer.Option(help="Local file or folder with the benchmark.")] = None,
     split: Annotated[str | None, typer.Option(help="Split of the benchmark.")] = None,
     protocol: Annotated[str | None, typer.Option(help="How the model is asked, such as mm-upt.")] = None,
     ids: Annotated[str | None, typer.Option(help="Only these problems: a,b,c or a file, one id a line.")] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Samples for each question.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most N questions, spread over its families.")] = None,
-    engine: Annotated[str | None, typer.Option(help="auto, transformers, vllm, openai or scripted.")] = None,
+    engine: Engine = None,
     responses: Annotated[
         str | None, typer.Option(help="Score these responses (.jsonl: id, response) without a model.")
     ] = None,

@@ -17,6 +17,9 @@ Sets = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, such as rollout.temperature=1.0. Repeatable."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the resolved settings as JSON and stop.")]
+Model = Annotated[str | None, typer.Option(help="Model folder or hub name; tiny is the embedded one.")]
+Out = Annotated[str | None, typer.Option(help="Run folder to make or to go on with.")]
+Engine = Annotated[str | None, typer.Option(help="auto, transformers, vllm, openai or scripted.")]
 
 T = TypeVar("T", bound=Section)
 
@@ -28,6 +31,13 @@ def resolve(cls: type[T], recipe: Path | None, flags: Mapping[str, str | int | N
     out = getattr(config, "out", None)
     remember_run_folder(None if out is None else Path(out))
     return config
+
+
+def typed(recipe: Path | None, flags: Mapping[str, str | int | None], sets: list[str] | None) -> list[str]:
+    """The arguments that give the same settings again."""
+    given = [f"{key}={json.dumps(value)}" for key, value in flags.items() if value is not None]
+    words = [word for each in [*given, *(sets or [])] for word in ("--set", each)]
+    return words if recipe is None else [str(recipe), *words]
 
 
 def show(config: Section) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mmupt.cli.settings import DryRun, Recipe, Sets, resolve, show
+from mmupt.cli.settings import DryRun, Model, Out, Recipe, Sets, resolve, show
 
 
 class Mode(StrEnum):
@@ -18,9 +18,9 @@ class Mode(StrEnum):
 def synthesize(
     recipe: Recipe = None,
     mode: Annotated[Mode | None, typer.Option(help="From the picture alone, or beside an example question.")] = None,
-    model: Annotated[str | None, typer.Option(help="Model folder or hub name; tiny is the embedded one.")] = None,
+    model: Model = None,
     data: Annotated[str | None, typer.Option(help="Problem set, or a folder of pictures.")] = None,
-    out: Annotated[str | None, typer.Option(help="Run folder to make or to go on with.")] = None,
+    out: Out = None,
     sets: Sets = None,
     dry_run: DryRun = False,
 ) -> None:

@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 
-from mmupt.cli.settings import DryRun, Recipe, Sets, resolve, show
+from mmupt.cli.settings import DryRun, Model, Out, Recipe, Sets, resolve, show, typed
 
 
 def train(
     recipe: Recipe = None,
-    model: Annotated[str | None, typer.Option(help="Model folder or hub name; tiny is the embedded one.")] = None,
+    model: Model = None,
     data: Annotated[str | None, typer.Option(help="Problem set to train on; its answers are not read.")] = None,
-    out: Annotated[str | None, typer.Option(help="Run folder to make or to go on with.")] = None,
+    out: Out = None,
     deepspeed: Annotated[str | None, typer.Option(help="none, zero2 or zero3.")] = None,
     audit: Annotated[
         bool | None, typer.Option("--audit", help="Log how often the vote is right (reads the answers).")
@@ -36,11 +36,13 @@ def train(
         "tracker": tracker,
     }
     config = resolve(TrainConfig, recipe, flags, sets)
-    from mmupt.stages.train import check
+    if dry_run:
+        from mmupt.stages.planning import plan_training, show_training
+
+        plan = plan_training(config, ["train", *typed(recipe, flags, sets)])
+        show(config)
+        show_training(plan, aside=True)
+        return
     from mmupt.stages.train import train as work
 
-    if dry_run:
-        check(config, config.ranks)
-        show(config)
-        return
     work(config)

@@ -24,9 +24,9 @@ class RunConfig(Section, kw_only=True):
     defaults: dict[str, dict[str, object]] = msgspec.field(default_factory=dict)
     """`[defaults.train]` and so on: settings under all stages of that use."""
     stages: dict[str, dict[str, object]]
-    """One table a stage: `use` (synthesize, train, merge, eval), `label` (for the report), the stage's own settings, in
-    `with` or beside them. `${NAME}` in a setting is the folder of the earlier stage NAME; `seeds = [0, 1, 2]` makes
-    the stages NAME-0, NAME-1 and NAME-2 of it."""
+    """One table a stage: `use` (synthesize, audit, train, merge, eval), `label` (for the report), the stage's own
+    settings, in `with` or beside them. `${NAME}` in a setting is the folder of the earlier stage NAME; `seeds =
+    [0, 1, 2]` makes the stages NAME-0, NAME-1 and NAME-2 of it."""
 
     def __post_init__(self) -> None:
         if self.jobs < 1 or (self.threads is not None and self.threads < 1):

@@ -101,9 +101,9 @@ class TrainConfig(Section):
     """Passes over the problems."""
     steps: int | None = None
     """Batches of rollouts in all; null: as many as the epochs hold."""
-    ranks: int = 1
-    """Processes on this machine; more than one are started by torchrun. Ignored under a launcher, whose WORLD_SIZE
-    counts."""
+    ranks: int | None = None
+    """Processes on this machine; more than one are started by torchrun. null: one for each visible GPU, or one without
+    any, or without DeepSpeed. Ignored under a launcher, whose WORLD_SIZE counts."""
     deepspeed: Deepspeed = "zero2"
     """DeepSpeed's ZeRO stage; "none" trains in one process of plain torch."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -1,7 +1,8 @@
 """The public data sets that mmupt knows by name: what data/catalogue.toml says about each."""
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmupt.errors import UserError
@@ -27,6 +28,8 @@ class Entry:
     about: str
     subset: str | None = None
     """Its configuration, where the hub has several."""
+    rows: Mapping[str, int] = field(default_factory=dict)
+    """Rows of a split, where they are known."""
 
 
 def entries(path: Path | None = None) -> dict[str, Entry]:
@@ -45,8 +48,9 @@ def by_id(hub_id: str) -> Entry | None:
 def _entry(name: str, table: dict[str, object], where: Path) -> Entry:
     columns = table.get("columns", {})
     splits = table.get("splits", [])
-    if not isinstance(columns, dict) or not isinstance(splits, list) or "id" not in table:
-        raise UserError(f"entry {name} needs an id, a table of columns and a list of splits", where=str(where))
+    rows = table.get("rows", {})
+    if not (isinstance(columns, dict) and isinstance(rows, dict) and isinstance(splits, list) and "id" in table):
+        raise UserError(f"entry {name} needs an id, tables of columns and rows, a list of splits", where=str(where))
     return Entry(
         name=name,
         id=str(table["id"]),
@@ -56,6 +60,7 @@ def _entry(name: str, table: dict[str, object], where: Path) -> Entry:
         licence=_optional(table, "licence"),
         about=str(table.get("about", "")),
         subset=_optional(table, "subset"),
+        rows=rows,
     )
 
 

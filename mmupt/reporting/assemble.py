@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmupt.disk import write_atomic
+from mmupt.reporting.audit import audit_blocks
 from mmupt.reporting.blocks import Block, Report, as_json
 from mmupt.reporting.comparison import comparison_blocks
 from mmupt.reporting.markdown import markdown
@@ -29,6 +30,7 @@ def report_of(title: str, runs: Sequence[Run], evaluations: Sequence[Scored]) ->
         *training_blocks(trained),
         *shown,
         *synthesis_blocks([run for run in runs if run.stage == "synthesize"]),
+        *audit_blocks([run for run in runs if run.stage == "audit"]),
         *detail_blocks(evaluations),
         *provenance_blocks(runs, evaluations),
     ]

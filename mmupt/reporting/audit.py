@@ -1,10 +1,11 @@
-"""An audit -> its page: the verdict first, then the numbers behind it."""
+"""An audit -> its page: the verdict first, then the numbers behind it; several -> their part of a report."""
 
+import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from mmupt.reporting.blocks import Block, Line, Paragraph, Plot, Report, Table
-from mmupt.reporting.runs import number, numbers
+from mmupt.reporting.blocks import Block, Heading, Line, Paragraph, Plot, Report, Table
+from mmupt.reporting.runs import Run, number, numbers
 from mmupt.types import JsonValue
 
 SAID = {
@@ -40,6 +41,22 @@ def audit_report(title: str, verdict: str, found: Mapping[str, JsonValue]) -> Re
     by_share = Table("Questions by vote share", ("vote share", "questions"), shares)
     blocks: Sequence[Block] = (Paragraph(verdict), numbers_shown, by_share, plot)
     return Report(title, tuple(blocks))
+
+
+def audit_blocks(runs: Sequence[Run]) -> list[Block]:
+    """What a pipeline's audits say: one line each; their own pages have the rest."""
+    if not runs:
+        return []
+    found = [json.loads((run.folder / "survey.json").read_bytes()) for run in runs]
+    names = ("questions", "useful", "abstention", "vote_share", "amplification")
+    rows = tuple(
+        (run.label, str(each["verdict"]), *(_cell(each[name]) for name in names))
+        for run, each in zip(runs, found, strict=True)
+    )
+    return [
+        Heading("Audits before training"),
+        Table("Audits", ("run", "verdict", *(SAID[name] for name in names)), rows),
+    ]
 
 
 def _cell(value: JsonValue) -> str | int:

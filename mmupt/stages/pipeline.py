@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from mmupt.config import Section, differences, parse, to_dict
+from mmupt.config.audit import AuditConfig
 from mmupt.config.evaluate import EvaluateConfig
 from mmupt.config.merge import MergeConfig
 from mmupt.config.run import RunConfig
@@ -25,6 +26,7 @@ from mmupt.types import JsonValue
 
 USES: Mapping[str, type[Section]] = {
     "synthesize": SynthesizeConfig,
+    "audit": AuditConfig,
     "train": TrainConfig,
     "merge": MergeConfig,
     "eval": EvaluateConfig,
@@ -75,7 +77,7 @@ def finished(stage: Stage, done: Mapping[str, bool]) -> bool:
     if not (stage.folder / "done.json").is_file():
         return False
     there = json.loads((stage.folder / "config.json").read_bytes())["config"]
-    changed = [each for each in differences(there, to_dict(stage.config)) if each[0] not in stage.config.free]
+    changed = [each for each in differences(there, to_dict(stage.config)) if each[0] not in stage.config.may_change()]
     if changed:
         keys = ", ".join(f"{key}: {old} -> {new}" for key, old, new in changed)
         fix = f"give the old values, another --out, or delete {stage.folder}"
@@ -128,15 +130,16 @@ def _settings(table: Mapping[str, object], where: str) -> dict[str, JsonValue]:
 
 def _check(config: Section) -> None:
     if isinstance(config, TrainConfig):
-        from mmupt.stages.train import check
+        from mmupt.stages.train import check, ranks_here
 
-        check(config, config.ranks)
+        check(config, ranks_here(config))
 
 
 def _check_model(config: Section, where: str) -> None:
     """A model that no earlier stage makes must be there already."""
-    elsewhere = isinstance(config, SynthesizeConfig | EvaluateConfig) and config.rollout.engine in ELSEWHERE
-    if isinstance(config, SynthesizeConfig | TrainConfig | EvaluateConfig) and not elsewhere:
+    asking = isinstance(config, SynthesizeConfig | AuditConfig | EvaluateConfig)
+    elsewhere = asking and config.rollout.engine in ELSEWHERE
+    if (asking or isinstance(config, TrainConfig)) and not elsewhere:
         try:
             resolve_model(config.model)
         except UserError as error:

@@ -15,11 +15,14 @@ from pathlib import Path
 from mmupt import console
 from mmupt.config.run import RunConfig
 from mmupt.config.toml import dumps
+from mmupt.config.train import TrainConfig
 from mmupt.errors import CollapseError, MmuptError, UserError
 from mmupt.rundir import disk_errors, write_atomic
 from mmupt.stages.children import Children
 from mmupt.stages.pipeline import RECIPES, Stage, finished, plan
+from mmupt.stages.planning import TrainingPlan, described, plan_training, show_training
 from mmupt.stages.report import report_pipeline
+from mmupt.stages.train import as_sets
 from mmupt.types import JsonValue
 
 PIPELINE = "pipeline.json"
@@ -51,7 +54,31 @@ def show_plan(stages: Sequence[Stage], done: dict[str, bool]) -> dict[str, JsonV
     """What a run would do, as a table; nothing is written."""
     rows = [[s.name, s.use, ", ".join(s.needs), s.folder, "done" if done[s.name] else "to do"] for s in stages]
     console.table("plan", ["stage", "uses", "after", "folder", "state"], rows)
-    return {"stages": {stage.name: "done" if done[stage.name] else "to do" for stage in stages}}
+    told: dict[str, JsonValue] = {"stages": {stage.name: "done" if done[stage.name] else "to do" for stage in stages}}
+    trainings = _show_trainings([stage for stage in stages if not done[stage.name]])
+    return told | {"trainings": trainings} if trainings else told
+
+
+def _show_trainings(stages: Sequence[Stage]) -> dict[str, JsonValue]:
+    """What the trainings among them take; those that are alike are shown once."""
+    told: dict[str, JsonValue] = {}
+    alike: dict[str, list[Stage]] = {}
+    plans = {stage.name: planned for stage in stages if (planned := _training(stage)) is not None}
+    for stage in stages:
+        if stage.name in plans:
+            told[stage.name] = described(plans[stage.name])
+            alike.setdefault(json.dumps(told[stage.name]), []).append(stage)
+    for group in alike.values():
+        show_training(plans[group[0].name], f"training: {', '.join(stage.name for stage in group)}")
+    return told
+
+
+def _training(stage: Stage) -> TrainingPlan | None:
+    if not isinstance(stage.config, TrainConfig):
+        return None
+    words = ["train", *(word for each in as_sets(stage.settings) for word in ("--set", each))]
+    made = any(stage.config.model.startswith(str(stage.folder.parent / need)) for need in stage.needs)
+    return plan_training(stage.config, words, in_pipeline=True, model_is_there=not made)
 
 
 def _run_missing(config: RunConfig, stages: Sequence[Stage], done: dict[str, bool]) -> None:

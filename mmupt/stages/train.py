@@ -1,8 +1,8 @@
 """The training stage: settings in, a run directory with checkpoints out. It wires and starts; all the work is done in
 `training`.
 
-Under a launcher (WORLD_SIZE above 1) this process is one rank of many. Without one, `ranks` above 1 makes it start them
-itself and wait.
+Under a launcher (which sets WORLD_SIZE) this process is one rank of many. Without one it starts its ranks itself, one
+for each GPU unless `ranks` says otherwise, and waits; a single rank is this process.
 """
 
 import json
@@ -13,12 +13,13 @@ from pathlib import Path
 from mmupt import launch
 from mmupt.config import to_dict
 from mmupt.config.train import TrainConfig
+from mmupt.environment.gpus import visible_gpus
 from mmupt.errors import UserError
+from mmupt.lifeline import die_with_parent
 from mmupt.rundir import RunDir
 from mmupt.stages import collapse
 from mmupt.stages.ranks import run_ranks
 from mmupt.training.groups import BatchShape
-from mmupt.training.lifeline import die_with_parent
 from mmupt.types import JsonValue
 
 LAUNCHED = "MMUPT_LAUNCHED"
@@ -27,11 +28,12 @@ LAUNCHED = "MMUPT_LAUNCHED"
 
 def train(config: TrainConfig) -> dict[str, JsonValue]:
     """Train, or go on where a killed attempt stopped; the result names the last checkpoint."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    check(config, world if world > 1 else config.ranks)
+    launched = "WORLD_SIZE" in os.environ
+    ranks = int(os.environ["WORLD_SIZE"]) if launched else ranks_here(config)
+    check(config, ranks)
     if LAUNCHED in os.environ:
         return _rank_of_ours(config)
-    if world > 1 and int(os.environ["RANK"]) > 0:
+    if launched and int(os.environ.get("RANK", "0")) > 0:
         return _other_rank(config)
     if not (Path(config.out) / "done.json").exists():
         from mmupt.training.preflight import refuse_mistakes
@@ -43,7 +45,7 @@ def train(config: TrainConfig) -> dict[str, JsonValue]:
             return run.result()
         alarm = collapse.verdict(config, run.path)
         if alarm is None:
-            _train(config, run, world)
+            _train(config, run, start=0 if launched else ranks)
             alarm = collapse.verdict(config, run.path)
         result = _result(config, run, None if alarm is None else collapse.end(config, run.path, alarm))
         run.finish(result)
@@ -52,13 +54,22 @@ def train(config: TrainConfig) -> dict[str, JsonValue]:
         run.close()
 
 
-def _train(config: TrainConfig, run: RunDir, world: int) -> None:
-    if world == 1 and config.ranks > 1:
-        _start_ranks(config)
+def _train(config: TrainConfig, run: RunDir, start: int) -> None:
+    """`start`: ranks that this stage has to start itself; a single one is this process."""
+    if start > 1:
+        _start_ranks(config, start)
         return
     from mmupt.training import loop
 
     loop.train(config, run.path, run)
+
+
+def ranks_here(config: TrainConfig) -> int:
+    """Ranks of a run that no launcher starts."""
+    if config.ranks is not None:
+        return config.ranks
+    alone = config.deepspeed == "none" or config.device == "cpu"
+    return 1 if alone else max(1, visible_gpus())
 
 
 def check(config: TrainConfig, ranks: int) -> BatchShape:
@@ -85,9 +96,9 @@ def as_sets(settings: Mapping[str, JsonValue], prefix: str = "") -> Iterator[str
             yield f"{prefix}{name}={json.dumps(value, ensure_ascii=False)}"
 
 
-def _start_ranks(config: TrainConfig) -> None:
+def _start_ranks(config: TrainConfig, ranks: int) -> None:
     sets = [word for each in as_sets(to_dict(config)) for word in ("--set", each)]
-    command = launch.command(["train", *sets], launch.World(processes=config.ranks))
+    command = launch.command(["train", *sets], launch.World(processes=ranks))
     environment = os.environ | {LAUNCHED: "1"}
     run_ranks(command, environment)
 

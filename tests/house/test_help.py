@@ -44,8 +44,10 @@ def test_help_imports_nothing_heavy_and_takes_less_than_300_ms_of_cpu(command):
 
 
 def test_a_dry_run_loads_no_heavy_library_either():
-    assert probe("train", "--dry-run")["heavy"] == []
+    # pyarrow, which brings numpy, counts the rows of a parquet file.
+    assert set(probe("train", "--dry-run")["heavy"]) <= {"pyarrow", "numpy"}
     assert probe("eval", "--out", "x", "--dry-run")["heavy"] == []
+    assert probe("run", "qwen2_5_vl_7b-mmr1", "--dry-run")["heavy"] == []
 
 
 def surface() -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ import pytest
 
 from mmupt import shipped
 from mmupt.config import load, to_dict
+from mmupt.config.audit import AuditConfig
 from mmupt.config.evaluate import EvaluateConfig
 from mmupt.config.run import RunConfig
 from mmupt.config.train import TrainConfig
@@ -114,6 +115,17 @@ def test_the_recipes_for_one_and_two_gpus_use_so_many():
         assert isinstance(scored, EvaluateConfig) and scored.rollout.engines == training(name).ranks
 
 
+@pytest.mark.parametrize("name", FULL + SMALLER)
+def test_the_audit_asks_as_the_training_will(name):
+    audit, vote = stages(name)["audit"].config, training(name)
+    assert isinstance(audit, AuditConfig) and audit.samples == vote.rollouts_each
+    assert (audit.model, audit.data, audit.seed, audit.vote) == (vote.model, vote.data, vote.seed, vote.vote)
+    alike = ("temperature", "top_p", "max_tokens", "min_pixels", "max_pixels")
+    assert [getattr(audit.rollout, each) for each in alike] == [getattr(vote.rollout, each) for each in alike]
+    assert audit.rollout.engines == vote.ranks
+
+
 def test_own_questions_are_written_before_they_are_trained_on():
     found = stages("qwen2_5_vl_7b-geometry3k-own_questions")
-    assert next(iter(found)) == "questions" and found["vote"].needs == ("questions",)
+    assert next(iter(found)) == "questions"
+    assert found["vote"].needs == found["audit"].needs == ("questions",)

@@ -24,7 +24,7 @@ def test_the_shipped_pipelines_are_those_of_the_folder():
 def test_a_shipped_pipeline_parses_down_to_each_stage(recipe, tmp_path):
     stages = plan(load(RunConfig, recipe, [f"out={tmp_path}/run"]))
     assert len(stages) >= 2
-    assert {stage.use for stage in stages} <= {"synthesize", "train", "merge", "eval"}
+    assert {stage.use for stage in stages} <= {"synthesize", "audit", "train", "merge", "eval"}
     assert not (tmp_path / "run").exists()
 
 

@@ -115,6 +115,13 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "to do" in capsys.readouterr().out
 
 
+def test_an_audit_is_a_stage_and_stands_in_the_report(tmp_path: Path):
+    asked = {"use": "audit", "label": "can it vote?", "model": "rule", "limit": 6, "samples": 4, "rollout": SCRIPTED}
+    run(pipeline(tmp_path, audit=asked))
+    told = json.loads((tmp_path / "audit/survey.json").read_text())
+    assert f"| can it vote? | {told['verdict']} | 6 |" in (tmp_path / "report.md").read_text()
+
+
 def test_toml_reads_back_as_it_was_written(tmp_path: Path):
     settings = {
         "model": 'a "b" \\ c\nü \x7f',
