@@ -137,9 +137,9 @@ def _check(config: Section) -> None:
 
 def _check_model(config: Section, where: str) -> None:
     """A model that no earlier stage makes must be there already."""
-    asking = isinstance(config, SynthesizeConfig | AuditConfig | EvaluateConfig)
-    elsewhere = asking and config.rollout.engine in ELSEWHERE
-    if (asking or isinstance(config, TrainConfig)) and not elsewhere:
+    if not isinstance(config, SynthesizeConfig | AuditConfig | TrainConfig | EvaluateConfig):
+        return
+    if isinstance(config, TrainConfig) or config.rollout.engine not in ELSEWHERE:
         try:
             resolve_model(config.model)
         except UserError as error:
