@@ -44,6 +44,9 @@ class UpdateConfig(Section):
     layout: Literal["auto", "shared_prefix", "repeated"] = "auto"
     """shared_prefix runs a group's prompt and pictures once; auto takes it for every model class that it was checked
     with."""
+    attention: Literal["auto", "dense", "flex"] = "auto"
+    """How the shared prefix is masked: flex skips what is masked (CUDA only), dense is one mask of all pairs; auto is
+    flex on a GPU and dense on the CPU."""
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass instead of holding them."""
 

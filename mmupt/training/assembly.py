@@ -14,7 +14,7 @@ from mmupt.errors import UserError
 from mmupt.rewards import needs_gold
 from mmupt.sampling import loading
 from mmupt.sampling.models import resolve_model
-from mmupt.training import data, repeated, shared_prefix
+from mmupt.training import block_attention, data, repeated, shared_prefix
 from mmupt.training.distributed import Ranks
 from mmupt.training.engine import Engine
 from mmupt.training.engine_plain import PlainEngine
@@ -56,6 +56,8 @@ def assemble(config: TrainConfig, shape: BatchShape, ranks: Ranks, device: torch
     held = "bfloat16" if low and config.deepspeed != "none" else "float32"
     model = loading.load_model(name, dtype=held, device=str(device))
     layout = _layout(model, config.update)
+    if layout is shared_prefix.score and _by_blocks(config.update, device):
+        block_attention.install(model)
     policy = model
     if config.freeze_vision:
         freeze_vision(model)
@@ -112,6 +114,13 @@ def _layout(model: PreTrainedModel, settings: UpdateConfig) -> Layout:
         raise UserError(message, where="update.layout", fix="set update.layout to auto or repeated")
     console.warn(f"{message}: each completion runs behind its own copy of the prompt, which is slower")
     return repeated.score
+
+
+def _by_blocks(settings: UpdateConfig, device: torch.device) -> bool:
+    if settings.attention == "flex" and device.type != "cuda":
+        fix = "set update.attention to auto or dense"
+        raise UserError("flex attention has no backward pass on a CPU", where="update.attention", fix=fix)
+    return device.type == "cuda" and settings.attention != "dense"
 
 
 def _engine(policy: PreTrainedModel, config: TrainConfig, ranks: Ranks) -> Engine:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from mmupt.sampling.pixels import Patches
+from mmupt.training import block_attention
+from mmupt.training.prefix_mask import dense
 from mmupt.training.scores import EncodedGroup, Head, TokenScores, images_of, seen_by, token_scores
 from mmupt.training.scoring_head import inside, scoring
 
@@ -44,7 +46,9 @@ def score(
     """Scores of all completion tokens. `model` is called once; it may be wrapped by an engine or an adapter."""
     weight = next(model.parameters())
     seen = seen_by(groups, weight.device)
-    packed, pictures = pack(model, groups, seen), images_of(seen)
+    blocks = block_attention.installed(inside(model))
+    packed = pack(model, groups, seen, multiple=block_attention.BLOCK if blocks else 1)
+    pictures = images_of(seen)
     del seen  # one copy of the patches lives through the pass
     made: list[TokenScores] = []
 
@@ -54,10 +58,11 @@ def score(
         made.append(token_scores(head, states_N, packed.targets_N, temperature, size, statistics=statistics))
         return made[0].logps_N
 
+    mask = block_attention.masks(inside(model), packed.owner) if blocks else dense(packed.owner, weight.dtype)
     with scoring(model, read):
         output = model(
             input_ids=packed.input_ids,
-            attention_mask=_additive(visible(packed.owner), weight.dtype),
+            attention_mask=mask,
             position_ids=packed.position_ids,
             use_cache=False,
             **pictures,
@@ -66,9 +71,12 @@ def score(
     return replace(made[0], logps_N=output.logits)
 
 
-def pack(model: nn.Module, groups: Sequence[EncodedGroup], seen: Sequence[Patches | None]) -> PackedGroups:
-    """Lay out the groups; `model` is asked for the prompt's rotary positions only."""
+def pack(
+    model: nn.Module, groups: Sequence[EncodedGroup], seen: Sequence[Patches | None], *, multiple: int = 1
+) -> PackedGroups:
+    """Lay out the groups in rows of a multiple of columns; `model` is asked for the prompt's rotary positions only."""
     length = max(len(group.prompt_ids) + group.tokens for group in groups)
+    length = -(-length // multiple) * multiple
     input_ids = torch.zeros(len(groups), length, dtype=torch.long)
     positions = torch.zeros(3, len(groups), length, dtype=torch.long)
     owner = torch.full((len(groups), length), -1)
@@ -85,19 +93,6 @@ def pack(model: nn.Module, groups: Sequence[EncodedGroup], seen: Sequence[Patche
     tensors = (input_ids, owner, positions, rows_N, torch.tensor(sources, dtype=torch.long), input_ids[owner > 0])
     device = next(model.parameters()).device
     return PackedGroups(*(tensor.to(device) for tensor in tensors))
-
-
-def visible(owner: Tensor) -> Tensor:
-    """(B, 1, L, L): which column (last axis) each column sees."""
-    columns = torch.arange(owner.shape[1], device=owner.device)
-    return sees(owner[:, :, None], owner[:, None, :], columns[:, None], columns[None, :])[:, None]
-
-
-def sees(asking: Tensor, asked: Tensor, query: Tensor, key: Tensor) -> Tensor:
-    """Whether column `query` sees column `key`, from their owners: causal, and only within the prompt, from a
-    completion to the prompt, or within one completion; padding sees itself."""
-    related = ((asked == 0) | (asked == asking)) & (asking >= 0) & (query >= key)
-    return related | (query == key)
 
 
 def _owners(group: EncodedGroup) -> list[int]:
@@ -124,8 +119,3 @@ def _positions(model: nn.Module, group: EncodedGroup, seen: Patches | None) -> T
     start = int(prompt.max()) + 1
     restarted = [start + index for completion in group.completions_G_T for index in range(len(completion))]
     return torch.cat([prompt[:, 0], torch.tensor(restarted, dtype=torch.long).expand(3, -1)], dim=1)
-
-
-def _additive(visible: Tensor, dtype: torch.dtype) -> Tensor:
-    """The mask as the model's attention wants it: 0 where visible, the lowest number elsewhere."""
-    return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill(~visible, torch.finfo(dtype).min)

@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 
 from mmupt.config.train import UpdateConfig
-from mmupt.training import shared_prefix
+from mmupt.training import block_attention, shared_prefix
 from mmupt.training.distributed import Ranks
 from mmupt.training.engine_plain import PlainEngine
 from mmupt.training.update import TrainGroup, Updater
@@ -126,6 +126,7 @@ def _ours(shape: Shape, device: str, scratch: Path) -> Callable[[], object]:
     settings = UpdateConfig(kl_coefficient=0.0, gradient_checkpointing=checkpointed, micro_batch_size=shape.completions)
     if checkpointed:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        block_attention.install(model)  # as training does on CUDA
     model.train()
     off = partial(torch.autocast, "cpu", enabled=False)
     updater = Updater(
