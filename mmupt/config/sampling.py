@@ -43,7 +43,8 @@ class RolloutConfig(Section):
     tensor_parallel_size: int | None = None
     """vllm: GPUs that hold one copy of the model together."""
     gpu_memory_utilization: float | None = None
-    """vllm: share of a GPU's memory that the engine takes, weights and cache together."""
+    """vllm: share of a GPU's memory that the engine takes, weights and cache together; without it vLLM's own choice,
+    and 0.5 beside a trainer."""
     engines: int = 1
     """transformers and vllm: engines side by side, each in a process with GPUs of its own. Not for training."""
     ray: str | None = None

@@ -5,9 +5,11 @@ its memory then; on a CPU vLLM cannot sleep. It dies with the trainer.
 """
 
 import os
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import get_context
 from typing import ParamSpec, TypeVar
 
@@ -50,13 +52,17 @@ class ColocatedVllm:
         if self._on_gpu:
             torch.cuda.empty_cache()  # what the trainer merely keeps is the engine's now
         if self.process_id is None:
-            self.process_id = self._there(engine_process.open_engine, self._settings, self._model, self._dtype)
+            self.process_id = self._there(os.getpid)
+            self._there(engine_process.open_engine, self._settings, self._model, self._dtype)
         with handed_over(self._engine, self._ranks, DTYPES[self._dtype]) as folder:
             self._there(engine_process.take_weights, str(folder))
         return self._there(engine_process.sample, prompts, params, seeds)
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, whatever it is doing: it holds nothing that anybody needs."""
+        if self.process_id is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self.process_id, signal.SIGKILL)
         self._process.shutdown(cancel_futures=True)
 
     def _there(self, do: Callable[P, R], *args: P.args, **named: P.kwargs) -> R:

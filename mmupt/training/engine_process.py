@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from mmupt.sampling.vllm_engine import VllmSampler
 
 LAUNCHER = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""What tells a process that it is a rank; an engine must not take it for its own."""
+TORCHRUN = "TORCHELASTIC_"
+"""What tells a process that it is a rank, and of whose store: an engine must not take it for its own."""
 
 _running: "list[VllmSampler]" = []
 """The one engine of this process, once it is open."""
@@ -27,13 +28,13 @@ def begin(environment: Mapping[str, str]) -> None:
     """The first thing that the process does."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the trainer ends us
-    for name in LAUNCHER:
-        os.environ.pop(name, None)
+    for name in [each for each in os.environ if each in LAUNCHER or each.startswith(TORCHRUN)]:
+        del os.environ[name]
     os.environ.update(environment)
 
 
-def open_engine(settings: RolloutConfig, model: str, dtype: str) -> int:
-    """Start the engine with the base model's weights; the process's id."""
+def open_engine(settings: RolloutConfig, model: str, dtype: str) -> None:
+    """Start the engine with the base model's weights."""
     from torch._dynamo import config as compiler
 
     from mmupt.sampling import loading, vllm
@@ -52,7 +53,6 @@ def open_engine(settings: RolloutConfig, model: str, dtype: str) -> int:
         beside_trainer=True,
     )
     _running.append(engine)
-    return os.getpid()
 
 
 def take_weights(folder: str) -> None:
