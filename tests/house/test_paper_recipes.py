@@ -1,5 +1,8 @@
 """The shipped recipes of the paper (arXiv 2505.22453) carry its numbers, as its public code and README state them."""
 
+import re
+import tomllib
+
 import pytest
 
 from mmupt import shipped
@@ -9,6 +12,8 @@ from mmupt.config.evaluate import EvaluateConfig
 from mmupt.config.run import RunConfig
 from mmupt.config.train import TrainConfig
 from mmupt.stages.pipeline import Stage, plan
+from mmupt.stages.planning import plan_training
+from tests.house.source import ROOT
 
 SETS = ("geometry3k", "geoqa", "mmr1")
 FULL = [f"qwen2_5_vl_7b-{name}{kind}" for name in SETS for kind in ("", "-in_context", "-direct")]
@@ -123,6 +128,27 @@ def test_the_audit_asks_as_the_training_will(name):
     alike = ("temperature", "top_p", "max_tokens", "min_pixels", "max_pixels")
     assert [getattr(audit.rollout, each) for each in alike] == [getattr(vote.rollout, each) for each in alike]
     assert audit.rollout.engines == vote.ranks
+
+
+def test_the_page_of_the_paper_says_what_the_recipes_say():
+    page = (ROOT / "docs" / "paper.md").read_text()
+    table = page.partition("## Settings")[2].partition("\n## ")[0]
+    said = re.findall(r"`([a-z_.]+) = ([^`]+)`", table)
+    settings = {**to_dict(training("qwen2_5_vl_7b-geometry3k")), "steps": training("qwen2_5_vl_7b-mmr1").steps}
+    assert len(said) > 25
+    assert {key: value(settings, key) for key, _ in said} == {
+        key: tomllib.loads(f"x = {text}")["x"] for key, text in said
+    }
+
+
+@pytest.mark.parametrize("name", FULL + SMALLER)
+def test_a_recipe_fits_the_gpus_that_it_is_made_for(name):
+    memory = plan_training(training(name), ["train"]).memory
+    limit = 40 if name == "qwen2_5_vl_3b-geometry3k-lora-1gpu" else 80
+    assert memory is not None
+    # What CUDA and kernels take comes on top.
+    assert memory.device.while_updating < 0.9 * limit * 10**9
+    assert memory.device.while_sampling < 0.9 * 80 * 10**9
 
 
 def test_own_questions_are_written_before_they_are_trained_on():
