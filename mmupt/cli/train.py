@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mmupt.cli.settings import DryRun, Model, Out, Recipe, Sets, resolve, show, typed
+from mmupt.cli.settings import Model, Out, Recipe, Sets, resolve, show, typed
 
 
 def train(
@@ -21,7 +21,9 @@ def train(
     ] = None,
     tracker: Annotated[str | None, typer.Option(help="tensorboard, wandb or trackio.")] = None,
     sets: Sets = None,
-    dry_run: DryRun = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the settings as JSON, on stderr what they take, and stop.")
+    ] = False,
 ) -> None:
     """Train on the model's own votes (GRPO; no answer is needed)."""
     from mmupt.config.train import TrainConfig

@@ -78,7 +78,10 @@ def _training(stage: Stage) -> TrainingPlan | None:
         return None
     words = ["train", *(word for each in as_sets(stage.settings) for word in ("--set", each))]
     made = any(stage.config.model.startswith(str(stage.folder.parent / need)) for need in stage.needs)
-    return plan_training(stage.config, words, in_pipeline=True, model_is_there=not made)
+    try:
+        return plan_training(stage.config, words, in_pipeline=True, model_is_there=not made)
+    except UserError as error:
+        raise UserError(str(error), where=f"stages.{stage.name}") from error
 
 
 def _run_missing(config: RunConfig, stages: Sequence[Stage], done: dict[str, bool]) -> None:

@@ -97,6 +97,9 @@ def as_sets(settings: Mapping[str, JsonValue], prefix: str = "") -> Iterator[str
 
 
 def _start_ranks(config: TrainConfig, ranks: int) -> None:
+    gpus = 0 if config.device == "cpu" else visible_gpus()
+    if 0 < gpus < ranks:
+        raise UserError(f"{ranks} ranks, and {gpus} GPUs are visible here", where="ranks", fix="set ranks to null")
     sets = [word for each in as_sets(to_dict(config)) for word in ("--set", each)]
     command = launch.command(["train", *sets], launch.World(processes=ranks))
     environment = os.environ | {LAUNCHED: "1"}

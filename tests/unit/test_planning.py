@@ -17,6 +17,7 @@ from mmupt.stages.planning import TrainingPlan, described, plan_training, show_t
 from mmupt.stages.run import run
 from mmupt.stages.train import ranks_here
 from mmupt.training.storage import checkpoints_kept
+from tests.house.command import mmupt
 
 PAPER = shipped.pipelines()["qwen2_5_vl_7b-mmr1"]
 
@@ -96,6 +97,22 @@ def test_a_model_of_another_class_is_planned_without_its_memory(capsys: pytest.C
 def test_a_model_folder_that_is_not_there_is_refused():
     with pytest.raises(UserError, match=r"model \./nowhere: no such model"):
         planned("model=./nowhere")
+
+
+def test_train_shows_the_settings_on_stdout_and_the_plan_beside_them(tmp_path: Path):
+    asked = ("--data", "tiny:train", "--deepspeed", "zero3", "--set", "ranks=2", "--set", "problems_per_step=8")
+    done = mmupt("train", *asked, "--dry-run", cwd=tmp_path)
+    assert json.loads(done.stdout)["problems_per_step"] == 8
+    assert "150 an epoch, 1,200 problems" in done.stderr and "1,673,792 weights, all trained" in done.stderr
+    words = """--set 'data="tiny:train"' --set 'deepspeed="zero3"' --set ranks=2 --set problems_per_step=8"""
+    assert f"-m torch.distributed.run --nproc-per-node=2 --standalone -m mmupt train {words}" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_few_problems_for_a_step_are_told_with_their_stage(tmp_path: Path):
+    learn = {"use": "train", "data": "tiny:train", "problems_per_step": 2048}
+    with pytest.raises(UserError, match=r"stages\.learn: .*1200 problems are fewer than one step needs"):
+        run(RunConfig(name="x", out=str(tmp_path / "x"), stages={"learn": learn}), dry_run=True)
 
 
 def test_a_pipeline_tells_of_its_trainings(tmp_path: Path):
