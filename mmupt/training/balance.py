@@ -4,7 +4,7 @@ The plan is a pure function of lengths that every rank knows, so ranks agree on 
 goes first, to the rank that has least to do (longest processing time first, Graham 1969: at most 4/3 of the best).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mmupt.training.packing import packs_of
 from mmupt.training.scores import EncodedGroup
@@ -31,10 +31,14 @@ def assign(costs: Sequence[float], ranks: int) -> list[list[int]]:
     return [sorted(share) for share in shares]
 
 
-def plan(groups: Sequence[EncodedGroup], ranks: int, most_tokens: int) -> list[list[list[int]]]:
+def plan(
+    groups: Sequence[EncodedGroup], ranks: int, most_tokens: int, only: Collection[int] | None = None
+) -> list[list[list[int]]]:
     """For each rank its packs of group indices, as many packs on each rank and at least one. An empty pack stands for
-    running anything small with weight zero."""
+    running anything small with weight zero. `only`: packs of these alone, on the ranks that the whole plan gives."""
     shares = assign([cost(group) for group in groups], ranks)
+    if only is not None:
+        shares = [[index for index in share if index in only] for share in shares]
     packed = [
         [[share[index] for index in pack] for pack in packs_of([groups[index] for index in share], most_tokens)]
         for share in shares

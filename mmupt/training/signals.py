@@ -15,7 +15,7 @@ Metrics = dict[str, float | int | None]
 
 def vote_signals(records: Sequence[GroupRecord]) -> Metrics:
     """Means over all completions of the step (reward, abstention, length, truncation) or over its groups (share, ties,
-    winners)."""
+    winners); idle groups are counted, whether they run for a KL term or not."""
     rollouts = [rollout for record in records for rollout in record.rollouts_G]
     answers = [answer for record in records for answer in record.answers_G]
     keys = [key for record in records for key in record.keys_G if key is not None]
@@ -26,6 +26,7 @@ def vote_signals(records: Sequence[GroupRecord]) -> Metrics:
         "abstention": _mean([answer is None for answer in answers]),
         "tie_rate": _mean([record.tie for record in records]),
         "no_winner_rate": _mean([not record.winner for record in records]),
+        "groups_idle": sum(record.idle for record in records),
         "common_answer_share": max(Counter(keys).values(), default=0) / max(1, len(answers)),
         "answer_entropy": _entropy(keys),
         "length": _mean([len(rollout.token_ids) for rollout in rollouts]),

@@ -104,11 +104,8 @@ class Trainer:
         size = self.shape.problems_per_update
         parts = [list(groups[start : start + size]) for start in range(0, len(groups), size)]
         # From the second update on the weights have moved away from those that sampled.
-        olds: list[list[torch.Tensor | None]] = [[None] * size, *(self.updater.old_logps(part) for part in parts[1:])]
-        return [
-            self.updater(_with_old(part, old), self._rate(step, update))
-            for update, (part, old) in enumerate(zip(parts, olds, strict=True))
-        ]
+        later = [_with_old(part, self.updater.old_logps(part)) for part in parts[1:]]
+        return [self.updater(part, self._rate(step, update)) for update, part in enumerate([parts[0], *later])]
 
     def _rate(self, step: int, update: int) -> float:
         per_step = self.config.updates_per_step
@@ -116,4 +113,4 @@ class Trainer:
 
 
 def _with_old(groups: Sequence[TrainGroup], old: Sequence[torch.Tensor | None]) -> list[TrainGroup]:
-    return [replace(group, old_N=logps) for group, logps in zip(groups, old, strict=True)]
+    return [replace(group, old_N=logps, sampled_N=None) for group, logps in zip(groups, old, strict=True)]

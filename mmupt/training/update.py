@@ -42,7 +42,8 @@ class TrainGroup:
     encoded: EncodedGroup
     advantages_G: tuple[float, ...]
     sampled_N: tuple[float, ...] | None
-    """The sampler's log-prob of each token, completion after completion; None where it gave none."""
+    """The sampler's log-prob of each token, completion after completion; None where it gave none, and where the weights
+    have moved since."""
     old_N: Tensor | None = None
     """Log-probs under the weights that sampled; None: they are the current weights."""
     feels_kl: bool = True
@@ -114,9 +115,11 @@ class Updater:
     @torch.no_grad()
     def old_logps(self, groups: Sequence[TrainGroup]) -> list[Tensor | None]:
         """Log-probs under the current weights for the groups of an update to come; None for those that will not run
-        here."""
+        here, and for idle ones, whose ratio is multiplied by zero."""
         found: list[Tensor | None] = [None] * len(groups)
-        for members in self._packs(groups, self._kept(groups)):
+        if all(group.idle for group in groups):
+            return found
+        for members in self._packs(groups, self._kept(groups), with_policy_term=True):
             pack = [groups[index].encoded for index in members] or [_least(groups).encoded]
             with self.autocast():
                 logps_N = self._logps(self.engine.model, pack)
@@ -147,13 +150,12 @@ class Updater:
         each = torch.tensor(lengths, device=scores.logps_N.device)
         advantages = scores.logps_N.new_tensor([value for group in pack for value in group.advantages_G])
         weights = scores.logps_N.new_tensor(weights_C or [0.0] * len(lengths))
-        old = [group.old_N for group in pack if group.old_N is not None]
         terms = grpo_loss(
             scores.logps_N,
             advantages.repeat_interleave(each),
             weights.repeat_interleave(each),
             clip=self.clip,
-            old_N=torch.cat(old) if old else None,
+            old_N=_old(pack, scores.logps_N),
             ref_N=ref_N,
             kl_coefficient=self.settings.kl_coefficient,
         )
@@ -185,9 +187,14 @@ class Updater:
         pulled = bool(self.settings.kl_coefficient)
         return [index for index, group in enumerate(groups) if not group.idle or (pulled and group.feels_kl)]
 
-    def _packs(self, groups: Sequence[TrainGroup], kept: Sequence[int]) -> list[list[int]]:
-        """Indices of the kept groups that this rank runs, pack by pack; see `balance.plan`."""
-        plan = balance.plan([groups[index].encoded for index in kept], self.ranks.size, self.settings.pack_tokens)
+    def _packs(
+        self, groups: Sequence[TrainGroup], kept: Sequence[int], *, with_policy_term: bool = False
+    ) -> list[list[int]]:
+        """Indices of the kept groups that this rank runs, pack by pack; see `balance.plan`. `with_policy_term`: leave
+        out those that run for their KL term alone."""
+        only = [at for at, index in enumerate(kept) if not groups[index].idle] if with_policy_term else None
+        encoded = [groups[index].encoded for index in kept]
+        plan = balance.plan(encoded, self.ranks.size, self.settings.pack_tokens, only)
         return [[kept[index] for index in pack] for pack in plan[self.ranks.rank]]
 
 
@@ -198,9 +205,17 @@ def _least(groups: Sequence[TrainGroup]) -> TrainGroup:
     return TrainGroup(replace(shortest.encoded, completions_G_T=(token,)), (0.0,), None)
 
 
+def _old(pack: Sequence[TrainGroup], logps_N: Tensor) -> Tensor | None:
+    """Log-probs that the ratio is taken to; a group without any is taken to its own."""
+    if all(group.old_N is None for group in pack):
+        return None
+    own = torch.split(logps_N.detach(), [group.encoded.tokens for group in pack])
+    return torch.cat([now if group.old_N is None else group.old_N for group, now in zip(pack, own, strict=True)])
+
+
 def _sampler_gap(pack: Sequence[TrainGroup], plain_N: Tensor) -> tuple[float, int]:
     sampled = [group.sampled_N for group in pack]
-    if any(each is None for each in sampled) or any(group.old_N is not None for group in pack):
+    if any(each is None for each in sampled):
         return 0.0, 0
     flat = plain_N.new_tensor([value for each in sampled if each is not None for value in each])
     return float((flat - plain_N).abs().sum()), len(flat)

@@ -109,6 +109,7 @@ def test_signals_by_hand() -> None:
     assert found["vote_share"] == pytest.approx((2 / 3 + 1 / 3) / 2)
     assert found["abstention"] == pytest.approx(2 / 6)
     assert (found["tie_rate"], found["no_winner_rate"]) == (0.5, 0.5)
+    assert found["groups_idle"] == 1
     assert found["common_answer_share"] == pytest.approx(3 / 6)
     assert found["answer_entropy"] == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
     assert (found["length"], found["truncation"]) == (2.0, pytest.approx(1 / 6))

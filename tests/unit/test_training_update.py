@@ -1,5 +1,7 @@
 """One update: neither packing nor leaving idle groups out changes the gradient."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -9,7 +11,7 @@ from mmupt.config.train import UpdateConfig
 from mmupt.training import repeated, shared_prefix
 from mmupt.training.distributed import Ranks
 from mmupt.training.policy import Reference
-from mmupt.training.scores import seen_by
+from mmupt.training.scores import EncodedGroup, TokenScores, seen_by
 from mmupt.training.update import Layout, TrainGroup, Updater, UpdateResult
 from tests.gradient_keeper import GradientKeeper
 from tests.training_parts import random_groups, relative, untrained
@@ -85,3 +87,34 @@ def test_certainties_are_means_over_the_tokens_of_each_completion(pack_tokens: i
     sure = found[2][1]
     wanted = (drawn.item(), entropy.item(), uniform_kl.item())
     assert (sure.logprob, sure.entropy, sure.uniform_kl) == pytest.approx(wanted, abs=1e-4)
+
+
+def test_idle_groups_are_run_for_their_kl_term_alone() -> None:
+    """No old log-probs are made of them: whatever they are, the ratio is multiplied by zero."""
+    run: list[tuple[int, bool]] = []
+
+    def counted(
+        model: torch.nn.Module, groups: Sequence[EncodedGroup], temperature: float, *, statistics: bool = True
+    ) -> TokenScores:
+        run.append((sum(group.tokens for group in groups), statistics))
+        return shared_prefix.score(model, groups, temperature, statistics=statistics)
+
+    work = updater(counted, UpdateConfig(kl_coefficient=0.5, micro_batch_size=4), Reference(untrained(seed=6)))
+    groups = [TrainGroup(*each, None) for each in zip(random_groups(SHAPES), ADVANTAGES, strict=True)]
+    old = work.old_logps(groups)
+    assert [logps is None for logps in old] == [False, True, False, False]
+    assert run == [(17 + 16 + 16, False)]
+    assert work.old_logps([groups[1]]) == [None]
+    assert len(run) == 1
+    moved = [replace(group, old_N=None if now is None else now + 0.3) for group, now in zip(groups, old, strict=True)]
+    filled = [replace(group, old_N=torch.zeros(12)) if group.old_N is None else group for group in moved]
+    found = []
+    for each in (moved, filled):
+        result = work(each, 1e-6)
+        assert (result.trained, result.skipped) == (4, 0)
+        assert isinstance(work.engine, GradientKeeper)
+        work.engine.model.zero_grad()
+        found.append((work.engine.found, result.sums.clipped))
+    assert run[1:] == [(61, False), (61, True)] * 2  # the reference and the policy
+    assert relative(found[0][0], found[1][0]) < 1e-6
+    assert found[0][1] == found[1][1] > 0
