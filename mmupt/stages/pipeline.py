@@ -112,9 +112,12 @@ def _stage(
     settings: dict[str, JsonValue] = {each: _resolved(value, earlier) for each, value in given.items()}
     settings["out"] = str(folder)
     config = parse(USES[use], settings, source=where)
-    _check(config)
-    if not list(_references(given.get("model"))):
-        _check_model(config, where)
+    try:
+        _check(config)
+        if not list(_references(given.get("model"))):
+            _check_model(config)
+    except UserError as error:
+        raise UserError(str(error), where=where) from error
     return Stage(name, use, label, folder, needs, settings, config)
 
 
@@ -135,15 +138,12 @@ def _check(config: Section) -> None:
         check(config, ranks_here(config))
 
 
-def _check_model(config: Section, where: str) -> None:
-    """A model that no earlier stage makes must be there already."""
+def _check_model(config: Section) -> None:
+    """A model that no earlier stage makes must be there already, or be one of the hub's, which is not asked yet."""
     if not isinstance(config, SynthesizeConfig | AuditConfig | TrainConfig | EvaluateConfig):
         return
     if isinstance(config, TrainConfig) or config.rollout.engine not in ELSEWHERE:
-        try:
-            resolve_model(config.model)
-        except UserError as error:
-            raise UserError(str(error), where=where) from error
+        resolve_model(config.model)
 
 
 def _references(value: JsonValue) -> Iterator[str]:
