@@ -16,9 +16,23 @@ from mmupt.merging.weights import Renamed, Safetensors, Weights
 from mmupt.merging.whole_files import open_whole
 from mmupt.merging.zero import open_zero
 
+_ODD = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError, MemoryError)
+
 
 def open_weights(folder: Path, kind: Recognised, model: Architecture, base: Path | None) -> Weights:
-    """The trained weights, adapters folded in."""
+    """The trained weights, adapters folded in. What foreign files hold in a wrong place is their fault, told so."""
+    try:
+        return _opened(folder, kind, model, base)
+    except UserError:
+        raise
+    except _ODD as error:
+        told = f"its files do not hold what they should ({type(error).__name__}: {str(error)[:100]})"
+        raise UserError(
+            told, where=str(folder), fix="they are damaged, or of a version that merge does not know"
+        ) from error
+
+
+def _opened(folder: Path, kind: Recognised, model: Architecture, base: Path | None) -> Weights:
     files = [folder / name for name in kind.model_files]
     tell_ages([*files, *(folder / name for name in kind.optim_files)])
     if kind.kind == "huggingface":

@@ -15,6 +15,7 @@ from mmupt.merging.distributed import open_distributed
 from mmupt.problems.tiny import model_dir
 from mmupt.stages.merge import merge
 from tests.merge_parts import made_by, refused, rewritten
+from tests.troubles import with_room_for, without_roots_rights
 
 KINDS = {
     "verl": "FSDP, 2 ranks, the newest step",
@@ -201,6 +202,59 @@ def test_nan_is_refused_by_the_name_of_the_weight(copied):
 
     rewritten(checkpoint / RANK_1, poison)
     refused(checkpoint, "model.language_model.norm.weight holds NaN")
+
+
+def emptied(checkpoint: Path) -> None:
+    (checkpoint / RANK_1).write_bytes(b"")
+
+
+def in_a_circle(checkpoint: Path) -> None:
+    (checkpoint / RANK_1).unlink()
+    (checkpoint / RANK_1).symlink_to(Path(RANK_1).name)
+
+
+def under_each_others_names(checkpoint: Path) -> None:
+    first, second = checkpoint / RANK_1.replace("rank_1", "rank_0"), checkpoint / RANK_1
+    first.rename(checkpoint / "aside")
+    second.rename(first)
+    (checkpoint / "aside").rename(second)
+
+
+def with_odd_keys(checkpoint: Path) -> None:
+    rewritten(checkpoint / RANK_1, lambda content: content.update({None: 1, 3: 2}))
+
+
+def with_an_odd_mesh(checkpoint: Path) -> None:
+    def odd(content) -> None:
+        vars(next(iter(content.values()))._spec.mesh)["_coordinate_on_dim"] = ["x"]
+
+    rewritten(checkpoint / RANK_1, odd)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (emptied, f"{RANK_1}: cannot be read"),
+        (in_a_circle, "the model shards of rank 1 are missing (1 of 2 files)"),
+        (under_each_others_names, "holds the part of rank 1, though it is named for rank 0"),
+        (with_odd_keys, "its files do not hold what they should"),
+        (with_an_odd_mesh, "its files do not hold what they should"),
+    ],
+)
+def test_spoilt_shards_are_refused(spoil, words: str, copied):
+    checkpoint = copied("verl/global_step_7")
+    spoil(checkpoint)
+    refused(checkpoint, words)
+
+
+def test_a_full_disk_and_a_closed_folder_are_one_line_each_and_leave_nothing(made: Path, tmp_path: Path):
+    asked = ["merge", str(made / "hsdp"), "--base", "tiny", "--out"]
+    assert "the disk is full" in with_room_for(2_000_000, [*asked, str(tmp_path / "out")], tmp_path)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    done = without_roots_rights([*asked, str(closed / "out")])
+    assert done.returncode == 2 and "cannot be written" in done.stderr.splitlines()[-1]
+    assert list(closed.iterdir()) == [] and [path.name for path in tmp_path.iterdir()] == ["closed"]
 
 
 class Attack:
