@@ -79,7 +79,7 @@ def on_ranks(
     stop_at = time.monotonic() + (PATIENCE if kill_after is None else kill_after)
     ends: dict[int, int] = {}
     while len(ends) < size:
-        late = time.monotonic() > stop_at or signal.SIGKILL in ends.values()
+        late = time.monotonic() > stop_at or any(ends.values())
         for child in children:
             if child not in ends:
                 if late:

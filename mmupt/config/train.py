@@ -134,9 +134,10 @@ class TrainConfig(Section):
     free: ClassVar[frozenset[str]] = (
         Section.free
         | {f"guard.{name}" for name in ("on_collapse", "window", *LIMITS)}
-        | {"rollout.base_url", "rollout.weights_folder"}
+        | {"ranks", "tracker", "save.every", "save.total_limit", "update.pack_tokens", "update.gradient_checkpointing"}
     )
-    """The guard only watches: a run that it stopped may go on under other limits. A server may have moved."""
+    """The guard only watches: a run that it stopped may go on under other limits. Ranks and memory change the order of
+    sums alone."""
 
     @property
     def rollouts_each(self) -> int:

@@ -29,8 +29,8 @@ class Engine(Protocol):
     def save(self, folder: Path) -> None:
         """Write weights and optimiser into an existing folder; see `checkpoint` for the names."""
 
-    def load(self, folder: Path) -> None:
-        """Take weights and optimiser back from a folder that `save` wrote."""
+    def load(self, folder: Path, saved_by: int) -> None:
+        """Take weights and optimiser back from a folder that `save` wrote on `saved_by` ranks."""
 
     def weights(self) -> Weights:
         """The current weights one after the other, whole, adapters added in; all ranks go through them together."""

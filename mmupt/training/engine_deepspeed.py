@@ -25,6 +25,7 @@ from mmupt.config.train import UpdateConfig
 from mmupt.training.checkpoint import DEEPSPEED_TAG
 from mmupt.training.distributed import Ranks
 from mmupt.training.policy import optimiser
+from mmupt.training.reshard import resharded
 from mmupt.training.whole_weights import Weights, whole_weights
 
 if not torch.cuda.is_available():
@@ -92,7 +93,16 @@ class DeepSpeedEngine:
             module.config.save_pretrained(str(folder))
             module.generation_config.save_pretrained(str(folder))
 
-    def load(self, folder: Path) -> None:
+    def load(self, folder: Path, saved_by: int) -> None:
+        if saved_by == self._ranks.size:
+            self._load(folder)
+            return
+        with resharded(folder, saved_by, self._ranks) as aside:
+            self._engine._config.load_universal_checkpoint = True
+            self._load(aside)
+            self._engine._config.load_universal_checkpoint = False
+
+    def _load(self, folder: Path) -> None:
         loaded, _ = self._engine.load_checkpoint(str(folder), tag=DEEPSPEED_TAG)
         assert loaded is not None, f"DeepSpeed loaded nothing from {folder}"
 

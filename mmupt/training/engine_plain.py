@@ -48,7 +48,7 @@ class PlainEngine:
         self._policy.save_pretrained(folder)
         torch.save(self._optimiser.state_dict(), folder / "optimizer.pt")
 
-    def load(self, folder: Path) -> None:
+    def load(self, folder: Path, saved_by: int = 1) -> None:
         if isinstance(self._policy, PeftModel):
             adapter = load_file(folder / "adapter_model.safetensors")
             differ = sorted(adapter.keys() ^ get_peft_model_state_dict(self._policy).keys())

@@ -126,9 +126,6 @@ def _resume(root: Path, trainer: Trainer, logs: TrainingLogs | None) -> int:
     """Go back to the last whole checkpoint; the number of finished steps."""
     found = checkpoint.latest(root)
     state = None if found is None else checkpoint.read_state(found)
-    if state is not None and state.world_size != trainer.ranks.size:
-        what = f"was saved by {state.world_size} ranks, and this run has {trainer.ranks.size}"
-        raise UserError(what, where=str(found), fix=f"start it with {state.world_size} ranks")
     trainer.ranks.barrier()
     if logs is not None:
         logs.roll_back({} if state is None else state.log_sizes)
@@ -137,7 +134,7 @@ def _resume(root: Path, trainer: Trainer, logs: TrainingLogs | None) -> int:
         checkpoint.keep_newest(root, trainer.config.save.total_limit, good)
     if found is None or state is None:
         return 0
-    trainer.engine.load(found)
+    trainer.engine.load(found, state.world_size)
     return state.step
 
 
