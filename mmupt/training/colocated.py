@@ -23,7 +23,7 @@ from mmupt.sampling.protocol import SamplingParams
 from mmupt.training import engine_process
 from mmupt.training.distributed import Ranks
 from mmupt.training.engine import Engine
-from mmupt.training.handover import handed_over
+from mmupt.training.handover import dtype_of, handed_over
 from mmupt.types import Prompt, Rollout
 
 P = ParamSpec("P")
@@ -36,7 +36,7 @@ class ColocatedVllm:
     def __init__(self, engine: Engine, ranks: Ranks, settings: RolloutConfig, model: str, device: torch.device) -> None:
         self._engine, self._ranks, self._settings, self._model = engine, ranks, settings, model
         self._on_gpu = device.type == "cuda"
-        self._dtype = settings.dtype or ("bfloat16" if self._on_gpu else "float32")
+        self._dtype = dtype_of(settings, device)
         self._process = ProcessPoolExecutor(
             1,
             mp_context=get_context("spawn"),
@@ -44,6 +44,7 @@ class ColocatedVllm:
             initargs=(_own_gpu(device.index or 0) if self._on_gpu else {},),
         )
         self.process_id: int | None = None
+        self._idle: Callable[[], bool] = lambda: True
 
     def sample(
         self, prompts: Sequence[Prompt], params: SamplingParams, seeds: Sequence[int], gallery: Gallery | None = None
@@ -59,15 +60,17 @@ class ColocatedVllm:
         return self._there(engine_process.sample, prompts, params, seeds)
 
     def close(self) -> None:
-        """End the process, whatever it is doing: it holds nothing that anybody needs."""
-        if self.process_id is not None:
+        """End the process; in the midst of its work at once, since that is of no use to anybody."""
+        if self.process_id is not None and not self._idle():
             with suppress(ProcessLookupError):
                 os.kill(self.process_id, signal.SIGKILL)
         self._process.shutdown(cancel_futures=True)
 
     def _there(self, do: Callable[P, R], *args: P.args, **named: P.kwargs) -> R:
         try:
-            return self._process.submit(do, *args, **named).result()
+            work = self._process.submit(do, *args, **named)
+            self._idle = work.done
+            return work.result()
         except BrokenProcessPool as error:
             raise MmuptError("vLLM's process ended by itself; its own words are above") from error
 

@@ -16,7 +16,10 @@ from pathlib import Path
 
 import torch
 
+from mmupt.config.sampling import RolloutConfig
 from mmupt.disk import disk_errors
+from mmupt.errors import UserError
+from mmupt.sampling.loading import DTYPES
 from mmupt.training.distributed import Ranks
 from mmupt.training.engine import Engine
 from mmupt.training.whole_weights import go_through, total_bytes, write_weights
@@ -27,6 +30,14 @@ SPARE = 1.2
 """Shared memory is used if it has this many times the weights left."""
 YOUNG = 60.0
 """Seconds in which a folder may not yet be locked by the run that made it."""
+
+
+def dtype_of(settings: RolloutConfig, device: torch.device) -> str:
+    """The numbers in which the engine holds its weights, and is given them."""
+    asked = settings.dtype or ("bfloat16" if device.type == "cuda" else "float32")
+    if asked not in DTYPES:
+        raise UserError(f"no dtype {asked!r}", where="rollout.dtype", fix=f"choose one of {', '.join(DTYPES)}")
+    return asked
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from mmupt.sampling.same_prompt import check_same
 from mmupt.sampling.server import Address, RefusedError, Server
 from mmupt.training.distributed import Ranks
 from mmupt.training.engine import Engine
-from mmupt.training.handover import handed_over
+from mmupt.training.handover import dtype_of, handed_over
 from mmupt.types import JsonValue, Prompt, Rollout
 
 CACHES = ("reset_prefix_cache", "reset_mm_cache", "reset_encoder_cache")
@@ -45,7 +45,7 @@ class ServedVllm:
         device: torch.device,
     ) -> None:
         self._engine, self._ranks, self._root, self._processor = engine, ranks, settings.weights_folder, processor
-        self._dtype = loading.DTYPES[settings.dtype or ("bfloat16" if device.type == "cuda" else "float32")]
+        self._dtype = loading.DTYPES[dtype_of(settings, device)]
         self._address = _address(settings)
         tokenizer = processor.tokenizer
         self._sampler = sampling.open(

@@ -1,7 +1,7 @@
 """The benches of `make bench`, one process after the other: `python -m tests.bench [--device cuda] [--out FOLDER]`.
 
 Each writes a table of its own, headed by commit and machine, with the named peer measured in the same run. Longer ones
-are run by name: `tests.bench.merging`, `tests.bench.evaluation`, `tests.bench.learning`.
+are run by name: `tests.bench.kept_engine`, `tests.bench.merging`, `tests.bench.evaluation`, `tests.bench.learning`.
 """
 
 import argparse
