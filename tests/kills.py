@@ -1,8 +1,9 @@
 """Kill a command again and again, then compare what it leaves with what an undisturbed run leaves.
 
 `survive` is used by the tests; `python -m tests.kills --kills 100` (or `make kills`) spreads a hundred kills over all
-stages of the embedded model. A kill is SIGKILL to the whole process group, at a moment drawn evenly over the length of
-a run.
+stages of the embedded model, training in four modes among them. A kill is SIGKILL to the whole process group, at a
+moment drawn evenly over the length of a run; ranks, which are in a group of their own, go with the one that started
+them.
 """
 
 import argparse
@@ -83,15 +84,20 @@ def survive(command: Sequence[str], folder: Path, kills: int, seed: int) -> tupl
 def stages(folder: Path) -> dict[str, list[str]]:
     """One small command for each stage; they run in this order, each on what the one before left."""
     mmupt = [sys.executable, "-m", "mmupt"]
-    train = ["--data", "tiny:train", "--deepspeed", "none", "--set", "steps=6", "--set", "problems_per_step=4"]
+    train = ["train", "--data", "tiny:train", "--set", "steps=6", "--set", "problems_per_step=4"]
     train += ["--set", "group_size=4", "--set", "updates_per_step=1", "--set", "rollout.max_tokens=24"]
     train += ["--set", "save.every=2", "--set", "limit=40", "--set", "update.learning_rate=1e-4"]
+    lora = ["--deepspeed", "none", "--set", "lora.rank=4"]
+    two = ["--set", "ranks=2", "--set", "device=cpu"]
     synthesize = ["--mode", "in-context", "--data", "tiny:train", "--set", "limit=24", "--set", "chunk_size=8"]
     scored = ["--bench", "tiny", "--limit", "48", "--samples", "2", "--set", "chunk_size=8"]
     short = ["--set", "rollout.max_tokens=40"]
     return {
         "synthesize": [*mmupt, "synthesize", *synthesize, *short, "--out", f"{folder}/synthesize"],
-        "train": [*mmupt, "train", *train, "--out", f"{folder}/train"],
+        "train": [*mmupt, *train, "--deepspeed", "none", "--out", f"{folder}/train"],
+        "train-lora": [*mmupt, *train, *lora, "--out", f"{folder}/train-lora"],
+        "train-zero2": [*mmupt, *train, "--deepspeed", "zero2", *two, "--out", f"{folder}/train-zero2"],
+        "train-zero3": [*mmupt, *train, "--deepspeed", "zero3", *two, "--out", f"{folder}/train-zero3"],
         "merge": [*mmupt, "merge", f"{folder}/train", "--out", f"{folder}/merge"],
         "eval": [*mmupt, "eval", *scored, *short, "--model", f"{folder}/merge", "--out", f"{folder}/eval"],
     }
@@ -101,9 +107,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100, help="kills in all, spread over the stages")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", help="one stage, by its name here; merge and eval need what the others leave")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as base:
-        commands = stages(Path(base))
+        commands = {k: v for k, v in stages(Path(base)).items() if options.only in (None, k)}
         for number, (name, command) in enumerate(commands.items()):
             share = options.kills // len(commands) + (number < options.kills % len(commands))
             hits, undisturbed, disturbed = survive(command, Path(base) / name, share, options.seed + number)
