@@ -81,7 +81,7 @@ def assemble(config: TrainConfig, shape: BatchShape, ranks: Ranks, device: torch
         clip=Clip(config.update.clip_low, config.update.clip_high, config.update.dual_clip),
     )
     total = data.total_steps(config, len(training_set.problems))
-    return Trainer(config, training_set, shape, total, ranks, engine, source, updater, processor, device)
+    return Trainer(config, training_set, shape, total, ranks, engine, source, updater, processor)
 
 
 def _same_work_on_all(problems: Sequence[Problem], config: TrainConfig, ranks: Ranks) -> None:

@@ -49,7 +49,6 @@ class Trainer:
     source: Source
     updater: Updater
     processor: ProcessorMixin
-    device: torch.device
 
     def step(self, step: int) -> StepOutcome:
         """Step 0, 1, ...; a pure function of the weights, the optimiser and the step's number."""
