@@ -87,7 +87,7 @@ def stages(folder: Path) -> dict[str, list[str]]:
     train = ["train", "--data", "tiny:train", "--set", "steps=6", "--set", "problems_per_step=4"]
     train += ["--set", "group_size=4", "--set", "updates_per_step=1", "--set", "rollout.max_tokens=24"]
     train += ["--set", "save.every=2", "--set", "limit=40", "--set", "update.learning_rate=1e-4"]
-    lora = ["--deepspeed", "none", "--set", "lora.rank=4"]
+    lora = ["--deepspeed", "none", "--set", "lora.rank=4", "--on-collapse", "ignore"]
     two = ["--set", "ranks=2", "--set", "device=cpu"]
     synthesize = ["--mode", "in-context", "--data", "tiny:train", "--set", "limit=24", "--set", "chunk_size=8"]
     scored = ["--bench", "tiny", "--limit", "48", "--samples", "2", "--set", "chunk_size=8"]
