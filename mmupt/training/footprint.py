@@ -93,7 +93,7 @@ def footprint(
     """`engine`: what samples (vllm, transformers, or anything that takes no memory here)."""
     weights = weights_of(config, shape, on_gpu=on_gpu)
     always = [*_weights(config, weights, ranks), *_reference(config, weights), *_optimiser(config, weights, ranks)]
-    updating = [*_gradients(config, weights, ranks), *_passing(config, shape, weights)]
+    updating = [*_gradients(config, weights, ranks), *_passing(config, shape, weights, on_gpu=on_gpu)]
     return Footprint(
         tuple(always),
         tuple(updating),
@@ -144,8 +144,9 @@ def _gradients(config: TrainConfig, weights: Weights, ranks: int) -> list[Part]:
     return [shared, Part("buffers of ZeRO", max(bucket, step), "gradients to reduce, or in float32 for the step")]
 
 
-def _passing(config: TrainConfig, shape: ModelShape, weights: Weights) -> list[Part]:
+def _passing(config: TrainConfig, shape: ModelShape, weights: Weights, *, on_gpu: bool) -> list[Part]:
     """What one pack leaves for its backward pass, at most."""
+    by_blocks = on_gpu and config.update.attention != "dense"
     tokens, completion_tokens = pack_limits(config)
     patches = shape.vision.merged * picture_tokens(config, shape, tokens)
     again = config.update.gradient_checkpointing
@@ -158,7 +159,7 @@ def _passing(config: TrainConfig, shape: ModelShape, weights: Weights) -> list[P
     scores += weights.computed * completion_tokens * shape.language.hidden
     return [
         Part("activations", kept + layer, f"{how}: a pack of {tokens:,} tokens and {patches:,} patches"),
-        Part("mask", (weights.computed + 1) * tokens**2, f"{tokens:,} x {tokens:,}, dense"),
+        *([] if by_blocks else [Part("mask", (weights.computed + 1) * tokens**2, f"{tokens:,} x {tokens:,}, dense")]),
         Part("logits", scores, f"{logits:,} at a time, and the states of {completion_tokens:,} tokens"),
     ]
 
