@@ -75,10 +75,15 @@ def survive(command: Sequence[str], folder: Path, kills: int, seed: int) -> tupl
         if kill_after(command, rng.uniform(0.05, 1.0) * length):
             hits += 1
         elif hits < kills:
-            assert fingerprint(folder) == undisturbed
+            assert not (differ := differing(undisturbed, fingerprint(folder))), f"these files differ: {differ}"
             shutil.rmtree(folder)
     finish(command)
     return hits, undisturbed, fingerprint(folder)
+
+
+def differing(undisturbed: dict[str, str], disturbed: dict[str, str]) -> list[str]:
+    """Names of the files that are not the same in both."""
+    return sorted(name for name in undisturbed | disturbed if undisturbed.get(name) != disturbed.get(name))
 
 
 def stages(folder: Path) -> dict[str, list[str]]:
@@ -114,7 +119,7 @@ def main() -> None:
         for number, (name, command) in enumerate(commands.items()):
             share = options.kills // len(commands) + (number < options.kills % len(commands))
             hits, undisturbed, disturbed = survive(command, Path(base) / name, share, options.seed + number)
-            differ = sorted(k for k in undisturbed | disturbed if undisturbed.get(k) != disturbed.get(k))
+            differ = differing(undisturbed, disturbed)
             print(
                 f"{name}: {hits} kills, {len(undisturbed)} files, {'byte-equal' if not differ else f'DIFFER: {differ}'}"
             )

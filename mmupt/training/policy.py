@@ -37,6 +37,9 @@ def with_lora(model: PreTrainedModel, settings: LoraConfig, *, vision: bool, see
     )
     adapted = get_peft_model(model, shape)
     assert isinstance(adapted, PeftModel)
+    for config in adapted.peft_config.values():
+        # peft holds a set, which each process would write in an order of its own.
+        config.target_modules = sorted(config.target_modules)
     return adapted.eval()
 
 
