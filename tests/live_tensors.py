@@ -9,10 +9,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 
+def tensors() -> list[torch.Tensor]:
+    """All tensors that Python can reach."""
+    # By type: asking a weak reference what it is an instance of fails when its object is gone.
+    return [each for each in gc.get_objects() if issubclass(type(each), torch.Tensor)]
+
+
 def held() -> int:
     """Bytes of all tensors that Python can reach, each storage once."""
     gc.collect()
-    storages = (each.untyped_storage() for each in gc.get_objects() if isinstance(each, torch.Tensor))
+    storages = (each.untyped_storage() for each in tensors())
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 

@@ -1,5 +1,6 @@
 """Hostile responses to the benchmarks' official scorers: wrong, soon, in bounded memory, with nothing evaluated."""
 
+import gc
 import resource
 import time
 
@@ -35,11 +36,13 @@ ASKED = (
 def test_a_hostile_response_is_judged_in_time_by_the_official_scorer(name: str) -> None:
     official = official_of(find(name), name)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    gc.freeze()  # looking through what the tests before have left can take a second
     for problem in ASKED:
         for text in (HOSTILE | MORE).values():
             for response in (text, f"\\boxed{{{text}}}"):
-                start = time.process_time()
+                start = time.thread_time()
                 verdict = official(problem, response)
-                assert time.process_time() - start < 1.0
+                assert time.thread_time() - start < 1.0
                 assert problem.choices or not verdict.correct
+    gc.unfreeze()
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024

@@ -1,6 +1,5 @@
 """A step decodes each of its pictures once, and holds patches of one pack only, whatever its numbers are."""
 
-import gc
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from mmupt.training.distributed import Ranks
 from mmupt.training.groups import BatchShape
 from mmupt.training.order import step_indices
 from mmupt.training.trainer import Trainer
+from tests.live_tensors import tensors
 from tests.training_parts import processor, settings
 
 CPU = torch.device("cpu")
@@ -49,9 +49,9 @@ class Alive:
         width = model.config.vision_config.patch_size**2 * 3 * 2
 
         def count(_: nn.Module, __: tuple[torch.Tensor, ...]) -> None:
-            tensors = [one for one in gc.get_objects() if isinstance(one, torch.Tensor) and one.shape[1:] == (width,)]
+            patches = [one for one in tensors() if one.shape[1:] == (width,)]
             if torch.is_grad_enabled():
-                self.seen.append(sum({one.data_ptr(): one.nbytes for one in tensors}.values()))
+                self.seen.append(sum({one.data_ptr(): one.nbytes for one in patches}.values()))
 
         model.model.visual.register_forward_pre_hook(count)
         return self
