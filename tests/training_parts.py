@@ -18,7 +18,6 @@ from mmupt.tiny.architecture import make_model
 from mmupt.training import shared_prefix
 from mmupt.training.scores import EncodedGroup
 from mmupt.types import Prompt
-from tests.forked_ranks import on_ranks as on_ranks
 
 QUICK = {
     "deepspeed": "none",

@@ -6,11 +6,8 @@ makes all of them. Peaks are of a process each, above what it holds before the p
 the largest difference of log-probs and of the states' gradient from plain torch's stands beside them.
 """
 
-import argparse
 import json
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,6 +19,7 @@ from trl.kernels.chunked_logprob import ChunkedLogProbFunction
 from trl.trainer.utils import _CHUNKED_LOGPROB_CHUNK_SIZE
 
 from mmupt.training.scores import token_scores
+from tests.bench.parts import measured, options
 from tests.bench.table import write_table
 
 VOCABULARY, WIDTH, TEMPERATURE = 151_936, 256, 0.7
@@ -29,11 +27,7 @@ TOKENS = (600, 2400)
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    asked.add_argument("--device", default="cpu")
-    asked.add_argument("--out", type=Path, default=Path("runs/bench"))
-    asked.add_argument("--part", help="used by the bench itself: what one child process measures")
-    chosen = asked.parse_args()
+    chosen = options(__doc__)
     if chosen.part:
         print(json.dumps(_part(chosen.device, *json.loads(chosen.part))))
         return
@@ -43,7 +37,7 @@ def main() -> None:
 
 
 def _row(tokens: int, device: str, scratch: Path) -> dict[str, str | float]:
-    run = {which: _child(device, which, tokens, str(scratch / which)) for which in LOGPS}
+    run = {which: measured("logits", device, [which, tokens, str(scratch / which)]) for which in LOGPS}
     made = {which: torch.load(scratch / which, weights_only=True) for which in LOGPS}
     wanted = made["torch"]
 
@@ -56,13 +50,6 @@ def _row(tokens: int, device: str, scratch: Path) -> dict[str, str | float]:
         **{f"{which} s": run[which]["seconds"] for which in run},
         **{f"{which} differs by": apart(which) for which in run if which != "torch"},
     }
-
-
-def _child(device: str, *part: object) -> dict[str, float]:
-    command = [sys.executable, "-m", "tests.bench.logits", "--device", device, "--part", json.dumps(part)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def _part(device: str, which: str, tokens: int, out: str) -> dict[str, float]:

@@ -6,12 +6,9 @@ update: bytes of all patches that exist (for trl: those of the whole batch of ro
 bytes of decoded pictures on the host; and how many pictures were decoded in all. Each case is a process of its own.
 """
 
-import argparse
 import gc
 import io
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -29,6 +26,7 @@ from mmupt.training.assembly import assemble
 from mmupt.training.distributed import Ranks
 from mmupt.training.groups import BatchShape
 from mmupt.types import ImageRef, Problem
+from tests.bench.parts import measured, options
 from tests.bench.table import Row, write_table
 
 SIDE = 336
@@ -72,11 +70,7 @@ class Held:
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    asked.add_argument("--device", default="cpu")
-    asked.add_argument("--out", type=Path, default=Path("runs/bench"))
-    asked.add_argument("--part", help="used by the bench itself: what one child process measures")
-    chosen = asked.parse_args()
+    chosen = options(__doc__)
     if chosen.part:
         which, *shape = json.loads(chosen.part)
         with tempfile.TemporaryDirectory() as scratch:
@@ -87,7 +81,7 @@ def main() -> None:
 
 
 def _row(case: tuple[int, int, int], device: str) -> Row:
-    ours, peer = (_child(which, device, *case) for which in RUNS)
+    ours, peer = (Held(**measured("memory", device, [which, *case])) for which in RUNS)
     group, asked, updates = case
     return {
         "case": f"G = {group}, {asked} pictures, {updates} updates",
@@ -99,16 +93,6 @@ def _row(case: tuple[int, int, int], device: str) -> Row:
         "mmupt decodes": ours.decodes,
         "trl decodes": peer.decodes,
     }
-
-
-def _child(*part: object) -> Held:
-    which, device, *shape = part
-    command = [sys.executable, "-m", "tests.bench.memory", "--device", str(device)]
-    done = subprocess.run(
-        [*command, "--part", json.dumps([which, *shape])], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return Held(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def _ours(scratch: Path, device: str, group: int, asked: int, updates: int) -> Held:

@@ -9,11 +9,8 @@ On the CPU a small Qwen2.5-VL in float32; on CUDA Qwen2.5-VL-3B by its configura
 with gradient checkpointing on both sides, at the paper's shape.
 """
 
-import argparse
 import json
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,6 +26,7 @@ from mmupt.training.distributed import Ranks
 from mmupt.training.engine_plain import PlainEngine
 from mmupt.training.update import TrainGroup, Updater
 from tests.bench.models import TEXT_TOKENS, qwen_3b, random_group, small
+from tests.bench.parts import measured, options
 from tests.bench.table import write_table
 from tests.trl_peer import TEMPERATURE, trl_inputs, trl_trainer
 
@@ -63,11 +61,7 @@ SHAPES = {
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    asked.add_argument("--device", default="cpu")
-    asked.add_argument("--out", type=Path, default=Path("runs/bench"))
-    asked.add_argument("--part", help="used by the bench itself: what one child process measures")
-    chosen = asked.parse_args()
+    chosen = options(__doc__)
     if chosen.part:
         print(json.dumps(_part(chosen.device, *json.loads(chosen.part))))
         return
@@ -79,8 +73,8 @@ def main() -> None:
 
 def _row(name: str, shape: Shape, device: str) -> dict[str, str | float]:
     size = [shape.cells, shape.completions, shape.tokens]
-    timed = _child(device, "time", *size)
-    ours, peer = (_child(device, which, *size) for which in ("ours", "trl"))
+    timed = measured("update", device, ["time", *size])
+    ours, peer = (measured("update", device, [which, *size]) for which in ("ours", "trl"))
     ratio = timed["trl"] / timed["ours"]
     return {
         "shape": f"{name}: {shape.prompt} + {shape.completions} x {shape.tokens}",
@@ -94,13 +88,6 @@ def _row(name: str, shape: Shape, device: str) -> dict[str, str | float]:
         "mmupt step MiB": ours["step"],
         "trl step MiB": peer["step"],
     }
-
-
-def _child(device: str, *part: object) -> dict[str, float]:
-    command = [sys.executable, "-m", "tests.bench.update", "--device", device, "--part", json.dumps(part)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def _part(device: str, what: str, cells: tuple[int, int], completions: int, tokens: int) -> dict[str, float]:

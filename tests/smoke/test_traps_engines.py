@@ -33,7 +33,8 @@ from mmupt.training.logs import TrainingLogs
 from mmupt.training.sources import Source
 from mmupt.training.trainer import Trainer
 from mmupt.types import Prompt, Rollout
-from tests.training_parts import guesser, on_ranks, random_groups, settings, untrained
+from tests.forked_ranks import on_ranks
+from tests.training_parts import guesser, random_groups, settings, untrained
 
 torch.set_num_threads(1)  # a forked rank would wait for the threads of its parent
 SAVED = "model.layers.0.mlp.down_proj.weight"

@@ -13,8 +13,9 @@ from mmupt.training.packing import packs_of, padded
 from mmupt.training.policy import Reference
 from mmupt.training.scores import EncodedGroup
 from mmupt.training.update import TrainGroup, Updater, UpdateResult
+from tests.forked_ranks import on_ranks
 from tests.gradient_keeper import GradientKeeper
-from tests.training_parts import on_ranks, random_groups, relative, untrained
+from tests.training_parts import random_groups, relative, untrained
 
 SHAPES = [(1, (7, 1, 9)), (1, (4, 4, 4)), (2, (3, 11, 2)), (1, (30, 25, 31)), (1, (1, 2, 1))]
 ADVANTAGES = [(0.5, 0.5, -1.0), (0.0, 0.0, 0.0), (-1.0, 1.0, 0.0), (0.2, -0.1, -0.1), (1.0, -1.0, 0.0)]

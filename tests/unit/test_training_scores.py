@@ -15,7 +15,8 @@ from mmupt.training.engine_plain import PlainEngine
 from mmupt.training.policy import with_lora
 from mmupt.training.scores import Statistics, token_scores
 from mmupt.training.update import TrainGroup, Updater
-from tests.training_parts import gradient, on_ranks, random_groups, relative, untrained
+from tests.forked_ranks import on_ranks
+from tests.training_parts import gradient, random_groups, relative, untrained
 
 TOKENS, WIDTH, VOCABULARY = 23, 16, 101
 
