@@ -44,6 +44,8 @@ class TransformersSampler:
         batch_size: int = BATCH_SIZE,
         gallery: Gallery | None = None,
     ) -> None:
+        """The model: plain, wrapped by peft, or held by a training engine as `.module`. With a `gallery` the sampler
+        shares the pictures that its owner decodes too."""
         if batch_size < 1:
             raise UserError(f"batch_size = {batch_size}", where="sampling", fix="use a positive number")
         self._model: PreTrainedModel = _unwrapped(model)
@@ -57,19 +59,6 @@ class TransformersSampler:
             console.warn(
                 f"{config.model_type} is sampled by its own generate(): a group shares nothing, which is slower"
             )
-
-    @classmethod
-    def around(
-        cls,
-        model: nn.Module,
-        processor: ProcessorMixin,
-        *,
-        batch_size: int = BATCH_SIZE,
-        gallery: Gallery | None = None,
-    ) -> Self:
-        """Share a live model: plain, wrapped by peft, or held by a training engine as `.module`; and, with a
-        `gallery`, the pictures that its owner decodes too."""
-        return cls(model, processor, batch_size=batch_size, gallery=gallery)
 
     def sample(
         self, prompts: Sequence[Prompt], params: SamplingParams, problem_seeds: Sequence[int] | None = None

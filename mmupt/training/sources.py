@@ -72,7 +72,7 @@ class LiveWeights:
         self, prompts: Sequence[Prompt], params: SamplingParams, seeds: Sequence[int], gallery: Gallery | None = None
     ) -> list[list[Rollout]]:
         with self.engine.whole() as model:
-            sampler = TransformersSampler.around(model, self.processor, batch_size=self.batch_size, gallery=gallery)
+            sampler = TransformersSampler(model, self.processor, batch_size=self.batch_size, gallery=gallery)
             return sampler.sample(prompts, params, seeds)
 
     def close(self) -> None:

@@ -87,7 +87,7 @@ def around(weights: dict[str, torch.Tensor] | None) -> TransformersSampler:
     model = load_model(str(model_dir()), dtype="float32", device="cpu")
     if weights is not None:
         model.load_state_dict(weights)
-    return TransformersSampler.around(model, load_processor(str(model_dir())))
+    return TransformersSampler(model, load_processor(str(model_dir())))
 
 
 def tokens(sampler: Sampler) -> list[tuple[int, ...]]:

@@ -67,7 +67,7 @@ def test_a_stream_gives_the_same_groups_as_they_are_finished(said: Said):
 
 
 def test_greedy_text_is_that_of_transformers(said: Said):
-    theirs = TransformersSampler.around(model(), processor()).sample(prompts(40), GREEDY)
+    theirs = TransformersSampler(model(), processor()).sample(prompts(40), GREEDY)
     same = [ours[0].text == other[0].text for ours, other in zip(said.greedy, theirs, strict=True)]
     assert same.count(True) == 40
     pairs = [(a[0].logprobs, b[0].logprobs) for a, b in zip(said.greedy, theirs, strict=True)]

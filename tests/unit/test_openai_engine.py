@@ -22,7 +22,7 @@ SAMPLED = SamplingParams(n=3, temperature=1.0, top_p=0.95, max_tokens=12, seed=4
 
 @cache
 def engine() -> TransformersSampler:
-    return TransformersSampler.around(model(), processor())
+    return TransformersSampler(model(), processor())
 
 
 def test_greedy_rollouts_are_those_of_the_model_behind_the_server_in_order():

@@ -70,7 +70,7 @@ def test_other_masks_go_as_ever_where_blocks_are_installed() -> None:
     params = SamplingParams(n=3, temperature=1.0, top_p=1.0, max_tokens=6, seed=1)
 
     def everything(groups: list[EncodedGroup]) -> tuple[torch.Tensor, list[tuple[int, ...]]]:
-        said = TransformersSampler.around(model, processor()).sample(prompts(2), params)
+        said = TransformersSampler(model, processor()).sample(prompts(2), params)
         return repeated.score(model, groups, 0.7).logps_N, [one.token_ids for group in said for one in group]
 
     before = everything(groups)

@@ -53,7 +53,7 @@ def test_what_could_not_sample_from_the_weights_of_the_moment_is_refused(
 
 def test_a_server_without_vllms_commands_ends_the_run_with_the_way_to_start_it() -> None:
     policy = model()
-    server = ChatServer(TransformersSampler.around(policy, processor()), faults=deque(["404"]))
+    server = ChatServer(TransformersSampler(policy, processor()), faults=deque(["404"]))
     with serving(server) as url:
         asked = RolloutConfig(engine="vllm", base_url=url)
         source = ServedVllm(

@@ -26,7 +26,7 @@ SHORT = SamplingParams(n=6, temperature=1.0, top_p=0.95, max_tokens=16, seed=5)
 
 @pytest.fixture(scope="module")
 def sampler() -> TransformersSampler:
-    return TransformersSampler.around(model(), processor())
+    return TransformersSampler(model(), processor())
 
 
 def flat(groups: list[list[Rollout]]) -> list[Rollout]:
@@ -72,7 +72,7 @@ def test_every_prompt_gets_its_whole_group_in_order(sampler: TransformersSampler
 def test_a_groups_rollouts_depend_neither_on_its_company_nor_on_the_batch(sampler: TransformersSampler):
     whole = sampler.sample(prompts(12), SHORT)
     apart = [sampler.sample([prompt], SHORT)[0] for prompt in prompts(12)]
-    narrow = TransformersSampler.around(model(), processor(), batch_size=4).sample(prompts(12), SHORT)
+    narrow = TransformersSampler(model(), processor(), batch_size=4).sample(prompts(12), SHORT)
     tokens = [[rollout.token_ids for rollout in group] for group in whole]
     assert tokens == [[rollout.token_ids for rollout in group] for group in apart]
     assert tokens == [[rollout.token_ids for rollout in group] for group in narrow]
@@ -112,7 +112,7 @@ def test_a_fresh_process_that_did_something_else_before_samples_the_same_bits():
 
 def test_a_completion_ends_with_its_turn_or_is_called_truncated():
     ends = processor().tokenizer.eos_token_id
-    keen = TransformersSampler.around(favour(model(), (ends,), 3.0), processor())
+    keen = TransformersSampler(favour(model(), (ends,), 3.0), processor())
     rollouts = flat(keen.sample(prompts(8), SamplingParams(n=8, temperature=1.0, top_p=1.0, max_tokens=12)))
     assert {rollout.finish_reason for rollout in rollouts} == {"stop", "length"}
     for rollout in rollouts:
@@ -129,7 +129,7 @@ def test_a_token_that_stands_for_a_picture_is_never_sampled(temperature: float):
     assert len(banned) == 5
     wanting = favour(model(), banned, 60.0)
     params = SamplingParams(n=4, temperature=temperature, top_p=0.9, max_tokens=10)
-    rollouts = flat(TransformersSampler.around(wanting, processor()).sample(prompts(6), params))
+    rollouts = flat(TransformersSampler(wanting, processor()).sample(prompts(6), params))
     assert not {token for rollout in rollouts for token in rollout.token_ids} & set(banned)
     assert max(max(rollout.logprobs) for rollout in rollouts) < -30
 
@@ -138,7 +138,7 @@ def test_a_live_model_is_left_in_the_mode_it_was_in():
     live = model()
     live.train()
     live.model.visual.eval()
-    TransformersSampler.around(live, processor()).sample(prompts(2), SHORT)
+    TransformersSampler(live, processor()).sample(prompts(2), SHORT)
     assert live.training and live.model.language_model.layers[0].training
     assert not live.model.visual.training and not live.model.visual.blocks[0].training
     assert live.config.get_text_config()._attn_implementation == "sdpa"
@@ -147,9 +147,9 @@ def test_a_live_model_is_left_in_the_mode_it_was_in():
 
 def test_a_live_model_is_sampled_with_the_weights_of_the_moment_adapters_included():
     live = get_peft_model(model(), LoraConfig(target_modules=["q_proj", "v_proj"], r=4, lora_dropout=0.5))
-    shared = TransformersSampler.around(live, processor())
+    shared = TransformersSampler(live, processor())
     before = shared.sample(prompts(3), SHORT)
-    assert before == TransformersSampler.around(model(), processor()).sample(prompts(3), SHORT)
+    assert before == TransformersSampler(model(), processor()).sample(prompts(3), SHORT)
     with torch.no_grad():
         for name, parameter in live.named_parameters():
             if "lora_B" in name:
@@ -165,7 +165,7 @@ def test_prompts_without_a_picture_are_sampled_beside_those_with_one(sampler: Tr
 
 def test_another_model_class_goes_through_generate_and_is_told(capsys: pytest.CaptureFixture[str]):
     qwen2, banned = qwen2_vl(), vision_token_ids(model().config, processor().tokenizer)
-    other = TransformersSampler.around(qwen2, processor())
+    other = TransformersSampler(qwen2, processor())
     assert "qwen2_vl is sampled by its own generate()" in capsys.readouterr().err
     groups = other.sample(prompts(3), SHORT)
     assert [len(group) for group in groups] == [6, 6, 6]

@@ -45,7 +45,7 @@ def asked(server: Telling) -> list[str]:
 
 
 def test_a_server_is_told_which_tokens_stand_for_pictures() -> None:
-    server = Telling(TransformersSampler.around(model(), processor()))
+    server = Telling(TransformersSampler(model(), processor()))
     assert len(asked(server)) == 2
     banned = vision_token_ids(model().config, processor().tokenizer)
     assert len(banned) == 5
@@ -53,7 +53,7 @@ def test_a_server_is_told_which_tokens_stand_for_pictures() -> None:
 
 
 def test_a_servers_prompt_that_is_not_the_trainers_stops_the_run_with_both_lengths() -> None:
-    server = Telling(TransformersSampler.around(model(), processor()))
+    server = Telling(TransformersSampler(model(), processor()))
     server.too_many = 15
     length = len(encode(processor(), prompts(1)[0]).input_ids)
     with pytest.raises(MmuptError, match=f"vLLM's prompt has {length + 15} tokens and the processor's {length}"):
