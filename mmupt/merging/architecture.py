@@ -1,5 +1,12 @@
-"""What a model's config says its weights must be: names, shapes, ties, read off the class on the meta device."""
+"""What a model's config says its weights must be: names, shapes, ties, read off the class on the meta device.
 
+A merge asks this module in a process of its own (`described.py`).
+"""
+
+import json
+import os
+import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +16,34 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 from transformers.core_model_loading import revert_weight_conversion
 
 from mmupt.errors import UserError
+from mmupt.merging.described import Description
 from mmupt.merging.outline import Architecture
+from mmupt.merging.side_files import write_config
+
+
+def main() -> None:
+    """Print, as JSON in the last line, the description of config.json in a folder, or the UserError's parts."""
+    _, folder, dtype = sys.argv[-3:]
+    try:
+        said, code = description(Path(folder), dtype).to_json(), 0
+    except UserError as error:
+        said, code = json.dumps({"what": error.what, "where": error.where, "fix": error.fix}), 2
+    sys.stdout.write(f"\n{said}\n")
+    sys.stdout.flush()
+    os._exit(code)  # to take all the modules down in order would take another second
+
+
+def description(folder: Path, dtype: str) -> Description:
+    """Published layout where transformers reads the same model off it, else the layout that the folder has."""
+    with tempfile.TemporaryDirectory() as scratch:
+        written = Path(scratch)
+        write_config(folder, dtype, written)
+        if not same_meaning(folder, written):
+            write_config(folder, dtype, written, nested=True)
+        try:
+            return Description((written / "config.json").read_text(), architecture(written))
+        except UserError as error:
+            raise UserError(error.what, where=str(folder / "config.json"), fix=error.fix) from error
 
 
 def architecture(folder: Path) -> Architecture:

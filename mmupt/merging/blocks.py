@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-import torch
+import numpy as np
 
 from mmupt.errors import UserError
+from mmupt.merging.numbers import Numbers, identical
 from mmupt.merging.same_step import MIXED
 from mmupt.merging.stored import Stored
 from mmupt.merging.weights import CHUNK
@@ -30,11 +31,11 @@ class Block:
     def ends(self) -> tuple[int, ...]:
         return tuple(offset + size for offset, size in zip(self.offsets, self.stored.shape, strict=True))
 
-    def read(self, name: str) -> torch.Tensor:
+    def read(self, name: str) -> Numbers:
         """The whole box."""
         return _same(name, [self.stored, *self.copies])
 
-    def parts(self, name: str) -> Iterator[torch.Tensor]:
+    def parts(self, name: str) -> Iterator[Numbers]:
         """The box as flat pieces."""
         held = [self.stored, *self.copies]
         if not all(each.contiguous for each in held):
@@ -55,15 +56,15 @@ class Blocks:
         self.shapes = shapes
         self._blocks = {name: _tiling(name, shapes[name], found, where) for name, found in blocks.items()}
 
-    def read(self, name: str) -> torch.Tensor:
+    def read(self, name: str) -> Numbers:
         blocks = self._blocks[name]
-        whole = torch.empty(self.shapes[name], dtype=blocks[0].stored.dtype)
+        whole: Numbers = np.empty(self.shapes[name], blocks[0].stored.dtype)
         for block in blocks:
             box = tuple(slice(start, stop) for start, stop in zip(block.offsets, block.ends, strict=True))
             whole[box] = block.read(name)
         return whole
 
-    def parts(self, name: str) -> Iterator[torch.Tensor]:
+    def parts(self, name: str) -> Iterator[Numbers]:
         blocks, shape = self._blocks[name], self.shapes[name]
         if any(block.stored.shape[1:] != shape[1:] for block in blocks):
             yield self.read(name).reshape(-1)
@@ -72,19 +73,14 @@ class Blocks:
             yield from block.parts(name)
 
 
-def _same(name: str, copies: Sequence[Stored]) -> torch.Tensor:
+def _same(name: str, copies: Sequence[Stored]) -> Numbers:
     """What the first of them holds; the others must hold it too, bit for bit."""
     first = copies[0].read()
     for copy in copies[1:]:
-        if copy.dtype != first.dtype or not torch.equal(_bits(copy.read()), _bits(first)):
+        if not identical(copy.read(), first):
             told = f"its copy of {name} differs from that in {copies[0].path.name}"
             raise UserError(told, where=str(copy.path), fix=MIXED)
     return first
-
-
-def _bits(numbers: torch.Tensor) -> torch.Tensor:
-    flat = numbers.reshape(-1).view(torch.uint8)
-    return flat if flat.numel() % 8 else flat.view(torch.int64)  # torch compares these eight times as fast
 
 
 def _tiling(name: str, shape: tuple[int, ...], found: Sequence[Block], where: str) -> list[Block]:

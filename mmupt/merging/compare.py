@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
 from mmupt.errors import UserError
 from mmupt.merging.architecture import architecture
+from mmupt.merging.numbers import TYPES, cast
 from mmupt.merging.outline import Architecture
 from mmupt.merging.weights import Renamed, Safetensors, Weights, chunks
 from mmupt.prompts import answer_prompt
@@ -20,6 +22,7 @@ from mmupt.sampling import loading
 from mmupt.sampling.encode import encode
 from mmupt.types import ImageRef, Problem
 
+_FP32 = TYPES["float32"]
 SMALL = 1_000_000_000
 """Weights up to which both models are also run; each takes four bytes a weight then."""
 
@@ -78,9 +81,9 @@ def _weights(folder: Path, model: Architecture) -> Weights:
 def _change(name: str, ours: Weights, theirs: Weights) -> Change:
     change = Change()
     for left, right in zip(chunks(ours, name), chunks(theirs, name), strict=True):
-        distance = (left.float() - right.float()).abs_()
+        distance = np.abs(cast(left, _FP32) - cast(right, _FP32))
         largest = float(distance.max())
-        change += Change(largest, name if largest else "", float(distance.sum(dtype=torch.float64)), len(distance))
+        change += Change(largest, name if largest else "", float(distance.sum(dtype=np.float64)), len(distance))
     return change
 
 

@@ -79,10 +79,10 @@ def _as_told(stored: Stored, meta: Inert, offsets: tuple[int, ...], name: str) -
     """A file of another checkpoint has other things where this one's metadata looks."""
     properties, chunks = meta.get("properties"), meta.get("chunks")
     state = properties.state if isinstance(properties, Inert) else None
-    dtype = state[0] if isinstance(state, tuple) and state else stored.dtype
+    dtype = state[0] if isinstance(state, tuple) and state else stored.dtype.name
     boxes = {chunk.get("offsets"): chunk.get("sizes") for chunk in chunks} if isinstance(chunks, list) else {}
     shape = boxes.get(offsets, stored.shape)
-    if (stored.dtype, stored.shape) != (dtype, shape):
+    if (stored.dtype.name, stored.shape) != (dtype, shape):
         told = f"holds {name} as {stored.dtype} of shape {stored.shape}, and .metadata says {dtype} of shape {shape}"
         raise UserError(told, where=str(stored.path), fix=MIXED)
 

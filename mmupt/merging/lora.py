@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from mmupt.errors import UserError
+from mmupt.merging.numbers import TYPES, Numbers, cast
 from mmupt.merging.weights import Weights, chunks
 
 PREFIX = "base_model.model."
+_FP32 = TYPES["float32"]
 _PART = re.compile(r"(.+)\.lora_([AB])(?:\.default)?\.weight")
 _UNREAD = (
     "use_dora",
@@ -36,21 +38,32 @@ class Folded:
                 f"the adapter changes {lost[0]}, which the base model does not have",
                 fix="name its base with --base MODEL",
             )
+        for name in adapter.targets:
+            if adapter.shape(name) != base.shapes[name]:
+                told = f"the adapter's change of {name} is of shape {adapter.shape(name)}, and the weight of another"
+                raise UserError(f"{told}, {base.shapes[name]}", fix="name its base with --base MODEL")
+        self._largest = max(math.prod(base.shapes[name]) for name in adapter.targets)
+        self._rooms: list[Numbers] = []
+        """For one sum after the other: to touch fresh memory takes longer than to add."""
 
-    def read(self, name: str) -> torch.Tensor:
-        weight = self._base.read(name)
-        return weight.float() + self._adapter.delta(name) if name in self._adapter.targets else weight
+    def read(self, name: str) -> Numbers:
+        return np.concatenate(list(self.parts(name))).reshape(self.shapes[name])
 
-    def parts(self, name: str) -> Iterator[torch.Tensor]:
+    def parts(self, name: str) -> Iterator[Numbers]:
         """The change is made whole, as peft makes it; the weight under it is never held whole."""
         if name not in self._adapter.targets:
             yield from chunks(self._base, name)
             return
-        delta = self._adapter.delta(name).view(-1)
+        room = self._rooms.pop() if self._rooms else np.empty(self._largest, _FP32)
+        sums = room[: math.prod(self.shapes[name])]
+        self._adapter.delta(name, sums.reshape(self.shapes[name]))
         start = 0
         for chunk in chunks(self._base, name):
-            yield chunk.float() + delta[start : start + len(chunk)]
+            part = sums[start : start + len(chunk)]
+            part += cast(chunk, _FP32)
             start += len(chunk)
+            yield part
+        self._rooms.append(room)
 
 
 @dataclass(frozen=True)
@@ -62,10 +75,24 @@ class Adapter:
     """Weight in the base model -> {"A": key, "B": key} in `weights`."""
     scale: float
 
-    def delta(self, name: str) -> torch.Tensor:
-        keys = self.targets[name]
-        product = self.weights.read(keys["B"]).float() @ self.weights.read(keys["A"]).float()
-        return product.mul_(self.scale)
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Of the change of one weight; of a product that cannot be, no matrix's."""
+        low, high = (self.weights.shapes[self.targets[name][side]] for side in ("A", "B"))
+        return (high[0], low[1]) if high[1] == low[0] else ()
+
+    def delta(self, name: str, room: Numbers) -> None:
+        """(B @ A) * alpha / r in fp32 into `room`, by torch as in peft: numpy's product differs in the last bits."""
+        import torch
+
+        low, high = (
+            torch.from_numpy(np.array(self.weights.read(self.targets[name][side]), _FP32)) for side in ("A", "B")
+        )
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # the other cores hash and write, and would wait for idle threads of torch's
+        try:
+            torch.mm(high, low, out=torch.from_numpy(room)).mul_(self.scale)
+        finally:
+            torch.set_num_threads(threads)
 
 
 def adapter(weights: Weights, config: Path, memory_names: Mapping[str, str]) -> Adapter:

@@ -1,6 +1,6 @@
 """The way from a checkpoint to a model folder. The folder appears whole, by a rename, or not at all.
 
-Bytes flow by an outline of the model while its class is still being imported; what the class says decides.
+Bytes flow by an outline of the model while its class may still be asked for; what the class says decides.
 """
 
 import fcntl
@@ -14,17 +14,17 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
 from mmupt import console
 from mmupt.disk import disk_errors, replace_folder, write_atomic
 from mmupt.errors import UserError
 from mmupt.merging.card import RECORD, card
+from mmupt.merging.described import Description, describe
+from mmupt.merging.numbers import TYPES
 from mmupt.merging.open import open_weights
 from mmupt.merging.outline import Architecture, outline
 from mmupt.merging.request import Request
 from mmupt.merging.shards import Shard, Tensor, write_shards
-from mmupt.merging.side_files import copy_side_files, read_config, write_config
+from mmupt.merging.side_files import copy_side_files, read_config
 from mmupt.merging.verify import check_files, plan
 from mmupt.types import JsonValue
 
@@ -40,8 +40,10 @@ def merge(request: Request) -> dict[str, JsonValue]:
 def _fill(scratch: Path, request: Request) -> dict[str, JsonValue]:
     origin = request.origin
     copy_side_files(request.side, request.base, scratch)
-    with ThreadPoolExecutor(1) as other_core:
-        tensors, shards = _weights(scratch, request, other_core.submit(_described, scratch, request))
+    with ThreadPoolExecutor(1) as waits:
+        described = waits.submit(describe, request.config, origin.dtype)
+        tensors, shards = _weights(scratch, request, described)
+        write_atomic(scratch / "config.json", described.result().config)
     parameters = sum(math.prod(tensor.shape) for tensor in tensors)
     write_atomic(scratch / "README.md", card(origin, [(shard.name, shard.sha256) for shard in shards], parameters))
     record: dict[str, JsonValue] = {
@@ -54,27 +56,17 @@ def _fill(scratch: Path, request: Request) -> dict[str, JsonValue]:
     return record
 
 
-def _described(scratch: Path, request: Request) -> Architecture:
-    """Write config.json, and ask the model class what it wants. It takes seconds to import."""
-    from mmupt.merging.architecture import architecture, same_meaning
-
-    write_config(request.config, request.origin.dtype, scratch)
-    if not same_meaning(request.config, scratch):
-        write_config(request.config, request.origin.dtype, scratch, nested=True)
-    return architecture(scratch)
-
-
-def _weights(scratch: Path, request: Request, model: Future[Architecture]) -> tuple[list[Tensor], list[Shard]]:
-    believed = outline(read_config(request.config)) or model.result()
+def _weights(scratch: Path, request: Request, described: Future[Description]) -> tuple[list[Tensor], list[Shard]]:
+    believed = outline(read_config(request.config)) or described.result().model
     try:
         written = _stream(scratch, request, believed)
     except UserError:
-        if believed == model.result():
+        if believed == described.result().model:
             raise
     else:
-        if believed == model.result():
+        if believed == described.result().model:
             return written
-    return _stream(scratch, request, model.result())
+    return _stream(scratch, request, described.result().model)
 
 
 def _stream(scratch: Path, request: Request, model: Architecture) -> tuple[list[Tensor], list[Shard]]:
@@ -82,7 +74,7 @@ def _stream(scratch: Path, request: Request, model: Architecture) -> tuple[list[
         stale.unlink()
     weights = open_weights(request.found.folder, request.kind, model, request.base)
     tensors = plan(weights, model, str(request.found.folder))
-    dtype: torch.dtype = getattr(torch, request.origin.dtype)
+    dtype = TYPES[request.origin.dtype]
     size = sum(tensor.size(dtype) for tensor in tensors)
     _has_room(scratch, size, request.out)
     with console.progress(size, "bytes merged") as progress:

@@ -1,8 +1,8 @@
 """What a model's weights are: the shape of the answer, and a quick first answer that needs no library.
 
-transformers takes seconds to import. For Qwen2.5-VL the names and shapes are also told here, from config.json alone, so
-that bytes can flow while it is still being imported. Nothing rests on this outline: a merge is finished only when the
-model class has said the very same, and is made again from the class's own answer when it has not.
+To ask transformers takes seconds. For Qwen2.5-VL the names and shapes are also told here, from config.json alone, so
+that bytes can flow in the meantime. Nothing rests on this outline: a merge is finished only when the model class has
+said the very same, and is made again from the class's own answer when it has not.
 """
 
 from collections.abc import Mapping

@@ -1,31 +1,33 @@
 """`Weights` -> safetensors files, some megabytes in memory at a time; each byte is a function of the weights alone.
 
 A file's header is known from the plan, so it is written first. Every block is read back and compared, and hashed while
-the next one is made; the disk is kept busy all the while.
+the next ones are made; the disk is kept busy all the while.
 """
 
 import hashlib
 import json
 import math
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from mmupt.disk import write_atomic
 from mmupt.errors import UserError
+from mmupt.merging.numbers import CODES, TYPES, Numbers, bits, cast, finite, identical
 from mmupt.merging.stored import Stored
-from mmupt.merging.weights import DTYPES, Weights, chunks
+from mmupt.merging.weights import Weights, chunks
 
 _WRITE = 1 << 19
 """Bytes of one write: ext4 takes larger ones three to five times as slowly where it finds no large pages for them."""
-_CODES = {dtype: code for code, dtype in DTYPES.items()}
-_INTEGERS = {2: torch.int16, 4: torch.int32}
-"""Blocks are compared bit for bit, for which torch is four times as quick with these as with single bytes."""
+_WAITING = 4
+"""Blocks that may wait to be hashed."""
+_CODE_OF = {TYPES[name]: code for code, name in CODES.items()}
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class Tensor:
     """Its name in the file."""
     shape: tuple[int, ...]
 
-    def size(self, dtype: torch.dtype) -> int:
+    def size(self, dtype: np.dtype[np.generic]) -> int:
         """Bytes on disk."""
-        return math.prod(self.shape) * int(dtype.itemsize)
+        return math.prod(self.shape) * dtype.itemsize
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Shard:
 def write_shards(
     weights: Weights,
     plan: Sequence[Tensor],
-    dtype: torch.dtype,
+    dtype: np.dtype[np.generic],
     folder: Path,
     limit: int,
     advance: Callable[[int], None],
@@ -74,7 +76,7 @@ def write_shards(
     return shards
 
 
-def _split(plan: Sequence[Tensor], dtype: torch.dtype, limit: int) -> list[list[Tensor]]:
+def _split(plan: Sequence[Tensor], dtype: np.dtype[np.generic], limit: int) -> list[list[Tensor]]:
     files: list[list[Tensor]] = [[]]
     room = limit
     for tensor in plan:
@@ -88,65 +90,67 @@ def _split(plan: Sequence[Tensor], dtype: torch.dtype, limit: int) -> list[list[
 
 
 def _write(
-    weights: Weights, tensors: Sequence[Tensor], dtype: torch.dtype, path: Path, advance: Callable[[int], None]
+    weights: Weights,
+    tensors: Sequence[Tensor],
+    dtype: np.dtype[np.generic],
+    path: Path,
+    advance: Callable[[int], None],
 ) -> Shard:
     digest, size = hashlib.sha256(), 0
+    hashed: deque[Future[None]] = deque()
     with path.open("wb", buffering=0) as file, ThreadPoolExecutor(1) as other_core, ThreadPoolExecutor(1) as disk:
-        hashed, flushed = other_core.submit(_nothing), disk.submit(_nothing)
+        flushed = disk.submit(os.fdatasync, file.fileno())
         for block in _blocks(weights, tensors, dtype, advance):
             _write_all(file, block)
             found = _read_back(path, size, block)
             size += found.nbytes
-            hashed.result()
-            hashed = other_core.submit(digest.update, found.numpy().data)
+            hashed.append(other_core.submit(digest.update, bits(found).data))
+            if len(hashed) > _WAITING:
+                hashed.popleft().result()
             if flushed.done():
                 flushed.result()
                 flushed = disk.submit(os.fdatasync, file.fileno())
-        hashed.result()
-        flushed.result()
+        for each in (*hashed, flushed):
+            each.result()
     return Shard(path.name, digest.hexdigest(), size)
 
 
-def _nothing() -> None:
-    """What a thread has done before its first task."""
-
-
-def _write_all(file: FileIO, block: torch.Tensor) -> None:
-    left = block.view(torch.uint8).numpy().data
+def _write_all(file: FileIO, block: Numbers) -> None:
+    left = block.view(np.uint8).data
     while left:
         left = left[file.write(left[:_WRITE]) :]
 
 
-def _read_back(path: Path, start: int, block: torch.Tensor) -> torch.Tensor:
+def _read_back(path: Path, start: int, block: Numbers) -> Numbers:
     """What the file gives back at this place, which must be what was written."""
-    found = Stored(path, start, block.dtype, tuple(block.shape), (1,)).read()
-    if not torch.equal(found, block):
+    found = Stored(path, start, block.dtype, block.shape, (1,)).read()
+    if not identical(found, block):
         fix = "check the disk, then merge again"
         raise UserError("does not give back what was written", where=str(path), fix=fix)
     return found
 
 
 def _blocks(
-    weights: Weights, tensors: Sequence[Tensor], dtype: torch.dtype, advance: Callable[[int], None]
-) -> Iterator[torch.Tensor]:
+    weights: Weights, tensors: Sequence[Tensor], dtype: np.dtype[np.generic], advance: Callable[[int], None]
+) -> Iterator[Numbers]:
     header = json.dumps(_header(tensors, dtype), separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
-    yield torch.frombuffer(bytearray(len(header).to_bytes(8, "little") + header), dtype=torch.uint8)
+    yield np.frombuffer(len(header).to_bytes(8, "little") + header, np.uint8)
     for tensor in tensors:
         for chunk in chunks(weights, tensor.key):
-            value = chunk.to(dtype)
-            if not torch.isfinite(torch.stack(torch.aminmax(value))).all():  # NaN is smallest and largest at once
+            value = cast(chunk, dtype)
+            if not finite(value):
                 fix = "merge an earlier step, or a wider --dtype"
                 raise UserError(f"{tensor.key} holds NaN or infinity", fix=fix)
-            yield value.view(_INTEGERS[dtype.itemsize])
-            advance(len(value) * dtype.itemsize)
+            yield value
+            advance(value.nbytes)
 
 
-def _header(tensors: Sequence[Tensor], dtype: torch.dtype) -> Mapping[str, object]:
+def _header(tensors: Sequence[Tensor], dtype: np.dtype[np.generic]) -> Mapping[str, object]:
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     offset = 0
     for tensor in tensors:
         end = offset + tensor.size(dtype)
-        header[tensor.saved] = {"dtype": _CODES[dtype], "shape": list(tensor.shape), "data_offsets": [offset, end]}
+        header[tensor.saved] = {"dtype": _CODE_OF[dtype], "shape": list(tensor.shape), "data_offsets": [offset, end]}
         offset = end
     return header

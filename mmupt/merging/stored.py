@@ -5,9 +5,10 @@ import mmap
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from mmupt.errors import UserError
+from mmupt.merging.numbers import Numbers
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Stored:
     path: Path
     start: int
     """Byte of the first element."""
-    dtype: torch.dtype
+    dtype: np.dtype[np.generic]
     shape: tuple[int, ...]
     stride: tuple[int, ...]
 
@@ -45,25 +46,20 @@ class Stored:
         """Elements first..last of a row."""
         return Stored(self.path, self.start + first * self.dtype.itemsize, self.dtype, (last - first,), (1,))
 
-    def read(self) -> torch.Tensor:
-        """The tensor, mapped from the file; copied only where its first byte is not aligned. Gone with its last use."""
+    def read(self) -> Numbers:
+        """The tensor, mapped from the file, to be read only. Gone with its last use."""
         if not self.numel:
-            return torch.empty(self.shape, dtype=self.dtype)
+            return np.empty(self.shape, self.dtype)
         page = self.start - self.start % mmap.ALLOCATIONGRANULARITY
         try:
             with self.path.open("rb") as file:
-                # A private mapping may be written to, as torch wants it, and never reaches the file.
-                bytes_ = mmap.mmap(file.fileno(), self.start - page + self.span, offset=page, access=mmap.ACCESS_COPY)
+                bytes_ = mmap.mmap(file.fileno(), self.start - page + self.span, offset=page, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise UserError(
                 f"cannot be read: {error}", where=str(self.path), fix="the file is damaged or truncated"
             ) from error
-        elements, offset = self.span // self.dtype.itemsize, self.start - page
-        if offset % self.dtype.itemsize:
-            row = torch.frombuffer(bytearray(bytes_[offset:]), dtype=self.dtype, count=elements)
-        else:
-            row = torch.frombuffer(bytes_, dtype=self.dtype, count=elements, offset=offset)
-        return row.as_strided(self.shape, self.stride)
+        steps = tuple(step * self.dtype.itemsize for step in self.stride)
+        return np.ndarray(self.shape, self.dtype, bytes_, self.start - page, steps)
 
 
 def _contiguous(shape: tuple[int, ...], stride: tuple[int, ...]) -> bool:

@@ -12,9 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-import torch
-
 from mmupt.errors import UserError
+from mmupt.merging.numbers import TYPES
 from mmupt.merging.stored import Stored
 
 STAND_INS = re.compile(
@@ -24,18 +23,19 @@ STAND_INS = re.compile(
     r"|pathlib\.(PosixPath|WindowsPath|PurePosixPath)"
 )
 _STORAGES = {
-    "FloatStorage": torch.float32,
-    "DoubleStorage": torch.float64,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-    "UntypedStorage": torch.uint8,
+    "FloatStorage": "float32",
+    "DoubleStorage": "float64",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "int64",
+    "IntStorage": "int32",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
+    "ByteStorage": "uint8",
+    "BoolStorage": "bool",
+    "UntypedStorage": "uint8",
 }
+"""Classes of storages -> the type of their numbers. A type is handed to a pickle by name: text cannot be changed."""
 _PLAIN = "a tensor of torch's own"
 Locate = Callable[[str], tuple[int, int]]
 """Key of a storage -> first byte in the file and number of bytes."""
@@ -65,7 +65,7 @@ class Inert:
 
 
 class _Storage:
-    def __init__(self, dtype: torch.dtype, start: int, size: int) -> None:
+    def __init__(self, dtype: str, start: int, size: int) -> None:
         self.dtype, self.start, self.size = dtype, start, size
 
 
@@ -75,7 +75,7 @@ class Unpickler(pickle.Unpickler):
     def __init__(self, file: IO[bytes], path: Path, locate: Locate | None = None) -> None:
         super().__init__(file)
         self._path, self._locate = path, locate
-        # Bound methods, on which a hostile pickle can set no attribute.
+        # Text, types of C, and bound methods: a hostile pickle can set nothing on these that anyone looks at.
         self._known: dict[str, object] = {
             "collections.OrderedDict": OrderedDict,
             "torch.Size": tuple,
@@ -103,14 +103,14 @@ class Unpickler(pickle.Unpickler):
             raise pickle.UnpicklingError("it refers to something outside of itself")
         _, dtype, key, _, numel = pid
         start, size = self._locate(str(key))
-        if size != numel * dtype.itemsize:
-            raise pickle.UnpicklingError(f"storage {key} has {size} bytes, and should have {numel * dtype.itemsize}")
+        wanted = numel * TYPES[dtype].itemsize
+        if size != wanted:
+            raise pickle.UnpicklingError(f"storage {key} has {size} bytes, and should have {wanted}")
         return _Storage(dtype, start, size)
 
-    def _type(self, module: str, name: str) -> object:
-        found = getattr(torch, name, None) if module == "torch" else None
-        if isinstance(found, torch.dtype):
-            return found
+    def _type(self, module: str, name: str) -> str | None:
+        if module == "torch" and name in TYPES:
+            return name
         return _STORAGES.get(name) if module in ("torch", "torch.storage", "torch.cuda") else None
 
     def _stand_in(self, full: str) -> type[Inert]:
@@ -131,10 +131,11 @@ class Unpickler(pickle.Unpickler):
         return self._stored(storage, dtype, offset, shape, stride)
 
     def _stored(self, storage: _Storage, dtype: object, offset: int, shape: object, stride: object) -> Stored:
-        if not (isinstance(dtype, torch.dtype) and isinstance(shape, tuple) and isinstance(stride, tuple)):
+        if not (isinstance(dtype, str) and isinstance(shape, tuple) and isinstance(stride, tuple)):
             raise pickle.UnpicklingError("a tensor of it has no shape")
+        kind = TYPES[dtype]
         sizes, steps = tuple(int(size) for size in shape), tuple(int(step) for step in stride)
-        tensor = Stored(self._path, storage.start + offset * dtype.itemsize, dtype, sizes, steps)
+        tensor = Stored(self._path, storage.start + offset * kind.itemsize, kind, sizes, steps)
         inside = min((*sizes, *steps, offset), default=0) >= 0
         if not inside or tensor.start + tensor.span > storage.start + storage.size:
             raise pickle.UnpicklingError("a tensor of it reaches beyond its storage")

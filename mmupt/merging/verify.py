@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from mmupt.errors import UserError
 from mmupt.merging.outline import Architecture
@@ -26,7 +26,7 @@ def plan(weights: Weights, model: Architecture, where: str) -> list[Tensor]:
     return sorted(tensors, key=lambda tensor: tensor.saved)
 
 
-def check_files(folder: Path, shards: Sequence[Shard], tensors: Sequence[Tensor], dtype: torch.dtype) -> None:
+def check_files(folder: Path, shards: Sequence[Shard], tensors: Sequence[Tensor], dtype: np.dtype[np.generic]) -> None:
     """Open what was written as any reader would: every tensor once, its shape and type, and no byte more or less."""
     found = Safetensors([folder / shard.name for shard in shards])
     types = {piece.dtype for pieces in found.pieces.values() for piece in pieces}

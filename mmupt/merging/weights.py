@@ -11,23 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import torch
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from mmupt.errors import UserError
+from mmupt.merging.numbers import CODES, TYPES, Numbers
+from mmupt.merging.numbers import equal as equal_numbers
 from mmupt.merging.stored import Stored
 
-CHUNK = 1 << 22
-"""Elements that are handled at a time: 16 MB of fp32."""
-DTYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "BF16": torch.bfloat16,
-    "F16": torch.float16,
-    "F8_E4M3": torch.float8_e4m3fn,
-    "F8_E5M2": torch.float8_e5m2,
-}
-"""Types of weights, by their names in safetensors."""
+CHUNK = 1 << 20
+"""Elements that are handled at a time: 4 MB of fp32."""
 
 
 class Weights(Protocol):
@@ -36,21 +29,21 @@ class Weights(Protocol):
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]: ...
 
-    def read(self, name: str) -> torch.Tensor: ...
+    def read(self, name: str) -> Numbers: ...
 
 
 @runtime_checkable
 class InParts(Weights, Protocol):
     """Weights that can be had without the whole tensor in memory."""
 
-    def parts(self, name: str) -> Iterator[torch.Tensor]:
+    def parts(self, name: str) -> Iterator[Numbers]:
         """Flat tensors; one behind the other they are the elements of the whole."""
         ...
 
 
-def chunks(weights: Weights, name: str, size: int = CHUNK) -> Iterator[torch.Tensor]:
+def chunks(weights: Weights, name: str, size: int = CHUNK) -> Iterator[Numbers]:
     """All elements of one tensor in flat pieces of `size`, the last one shorter."""
-    held: list[torch.Tensor] = []
+    held: list[Numbers] = []
     room, found, wanted = size, 0, math.prod(weights.shapes[name])
     parts = weights.parts(name) if isinstance(weights, InParts) else iter([weights.read(name).reshape(-1)])
     for part in parts:
@@ -72,8 +65,7 @@ def equal(weights: Weights, a: str, b: str) -> bool:
     """Whether two tensors hold the same numbers; NaN is told later, by the weight that holds it."""
     if weights.shapes[a] != weights.shapes[b]:
         return False
-    pairs = zip(chunks(weights, a), chunks(weights, b), strict=True)
-    return all(torch.equal(left, right) or torch.equal(left.nan_to_num(), right.nan_to_num()) for left, right in pairs)
+    return all(map(equal_numbers, chunks(weights, a), chunks(weights, b)))
 
 
 @dataclass(frozen=True)
@@ -83,10 +75,10 @@ class Pieces:
     shapes: Mapping[str, tuple[int, ...]]
     pieces: Mapping[str, Sequence[Stored]]
 
-    def read(self, name: str) -> torch.Tensor:
-        return _one(list(chunks(self, name))).view(self.shapes[name])
+    def read(self, name: str) -> Numbers:
+        return _one(list(chunks(self, name))).reshape(self.shapes[name])
 
-    def parts(self, name: str) -> Iterator[torch.Tensor]:
+    def parts(self, name: str) -> Iterator[Numbers]:
         left = math.prod(self.shapes[name])
         for piece in map(Stored.flat, self.pieces[name]):
             stop = min(piece.numel, left)
@@ -117,20 +109,20 @@ class Renamed:
         self._old = {new: old for old, new in new_names.items() if old in weights.shapes}
         self.shapes = {new: weights.shapes[old] for new, old in self._old.items()}
 
-    def read(self, name: str) -> torch.Tensor:
+    def read(self, name: str) -> Numbers:
         return self._weights.read(self._old[name])
 
-    def parts(self, name: str) -> Iterator[torch.Tensor]:
+    def parts(self, name: str) -> Iterator[Numbers]:
         return chunks(self._weights, self._old[name])
 
 
-def _one(flat: Sequence[torch.Tensor]) -> torch.Tensor:
-    return flat[0] if len(flat) == 1 else torch.cat(list(flat))
+def _one(flat: Sequence[Numbers]) -> Numbers:
+    return flat[0] if len(flat) == 1 else np.concatenate(list(flat))
 
 
 def _header(path: Path) -> dict[str, Stored]:
     try:
-        with safe_open(path, framework="pt"):  # checks that header and size fit together
+        with safe_open(path, framework="numpy"):  # checks that header and size fit together
             pass
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
@@ -142,8 +134,8 @@ def _header(path: Path) -> dict[str, Stored]:
 
 
 def _stored(path: Path, base: int, name: str, entry: Mapping[str, Any]) -> Stored:
-    if entry["dtype"] not in DTYPES:
+    if entry["dtype"] not in CODES:
         raise UserError(f"{name} is of type {entry['dtype']}, which merge does not read", where=str(path))
     shape = tuple(entry["shape"])
     stride = tuple(math.prod(shape[at + 1 :]) for at in range(len(shape)))
-    return Stored(path, base + entry["data_offsets"][0], DTYPES[entry["dtype"]], shape, stride)
+    return Stored(path, base + entry["data_offsets"][0], TYPES[CODES[entry["dtype"]]], shape, stride)

@@ -11,9 +11,10 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from mmupt.errors import UserError
+from mmupt.merging.numbers import Numbers, cast, equal
 from mmupt.merging.same_step import MIXED
 from mmupt.merging.stored import Stored
 from mmupt.merging.weights import Pieces, Weights, chunks
@@ -127,17 +128,17 @@ class _Agreeing:
         self._checked = frozenset(trained) & frozenset(module.shapes)
         self.shapes = weights.shapes
 
-    def read(self, name: str) -> torch.Tensor:
-        return torch.cat(list(self.parts(name))).view(self.shapes[name])
+    def read(self, name: str) -> Numbers:
+        return np.concatenate(list(self.parts(name))).reshape(self.shapes[name])
 
-    def parts(self, name: str) -> Iterator[torch.Tensor]:
+    def parts(self, name: str) -> Iterator[Numbers]:
         if name not in self._checked:
             yield from chunks(self._weights, name)
             return
         if self._module.shapes[name] != self.shapes[name]:
             raise self._differs(name)
         for chunk, rounded in zip(chunks(self._weights, name), chunks(self._module, name), strict=True):
-            if not torch.equal(chunk.to(rounded.dtype), rounded):
+            if not equal(cast(chunk, rounded.dtype), rounded):
                 raise self._differs(name)
             yield chunk
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import torch
-
 from mmupt.errors import UserError
+from mmupt.merging.numbers import TYPES
 from mmupt.merging.same_step import learning_rates, update_counts
 from mmupt.merging.stored import Stored
 from mmupt.merging.torch_files import entry, load
@@ -78,7 +77,7 @@ def partition(path: Path) -> Partition:
     content = entry(load(path), "optimizer_state_dict", dict, path)
     stage = _stage(content, path)
     flats = entry(content, _FP32[stage], list, path)
-    if not all(isinstance(flat, Stored) and flat.dtype == torch.float32 for flat in flats):
+    if not all(isinstance(flat, Stored) and flat.dtype == TYPES["float32"] for flat in flats):
         raise UserError(f"its {_FP32[stage]} are not fp32 tensors", where=str(path))
     count = content.get("partition_count")
     gaps = content.get("param_alignment_paddings")

@@ -11,8 +11,8 @@ def merge(config: MergeConfig) -> dict[str, JsonValue]:
     """Merge one checkpoint; returns the record that lies in the folder as mmupt_merge.json, with `out` added."""
     from mmupt.merging import hub
     from mmupt.merging.base import base_folder
+    from mmupt.merging.merge import merge as work
     from mmupt.merging.request import request
-    from mmupt.merging.start import beside_imports
 
     asked = request(config)
     other = base_folder(config.compare, with_weights=True)
@@ -24,10 +24,7 @@ def merge(config: MergeConfig) -> dict[str, JsonValue]:
     if record is not None:
         console.say(f"{asked.out}: this merge is done already")
     else:
-        with beside_imports():
-            from mmupt.merging.merge import merge as work
-
-            record = work(asked)
+        record = work(asked)
         console.say(f"{asked.out}: {record['parameters']} parameters in {record['dtype']}")
     if other is not None:
         _compare(asked.out, other)

@@ -2,11 +2,16 @@
 
 Every merge is a process of its own, measured from start to end. `peak` is the kernel's own high-water mark of resident
 memory (VmHWM: private memory and every page of a mapped file that is resident; ru_maxrss would count the parent too),
-`private` the largest RssAnon, which leaves pages of files out; both are read every 5 ms. DeepSpeed's zero_to_fp32 is
-measured the same way on the same files, writing safetensors. `copy` is `cp` of the merged weights into a folder beside
-them, and an fsync of each copy, as the merge's own files get it; what both read was written just before, so it comes
-from memory where it fits. Merge and copy take turns, each begins with nothing left to write, and the fastest of each
-counts. `start` is what the same command takes for a model of no size: Python, torch and transformers.
+`private` the largest RssAnon, which leaves pages of files out; both are read every 5 ms, and added up over the process
+and those that it has started. DeepSpeed's zero_to_fp32 is measured the same way on the same files, writing safetensors.
+`copy` is `cp` of the merged weights into a folder beside them, and an fsync of each copy, as the merge's own files get
+it. Merge and copy take turns, the fastest of each counts, and each begins with nothing left to write and enough memory
+that was in use a moment ago: memory that a virtual machine has not used for some seconds can take it several times as
+long, which is no matter of either.
+
+Twice: what both read was written just before, and comes from memory where it fits; or is `cold`, pushed out of memory
+beforehand, as after a restart. `first` is the first merge of a model on a machine, for which transformers is asked;
+`start` is a merge of a model of no size.
 """
 
 import argparse
@@ -22,6 +27,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from mmupt import console
 from mmupt.problems.tiny import model_dir
 from tests.bench import checkpoints, sharded
@@ -32,7 +39,9 @@ DEEPSPEED = [sys.executable, "-m", "deepspeed.utils.zero_to_fp32"]
 
 
 KINDS = {**checkpoints.KINDS, **sharded.KINDS}
-REPEATS = 3
+REPEATS = 5
+_AT_HAND = 3_000_000_000
+"""Bytes of memory."""
 
 
 @dataclass(frozen=True)
@@ -53,62 +62,88 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to write; some five times the size is needed")
     options = parser.parse_args()
     rows, digests = [], {}
-    with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
-        made = checkpoints.model(Path(scratch, "model"), options.size)
-        idles = [_measured([*MMUPT, str(model_dir()), "--out", f"{scratch}/idle-{at}"]) for at in range(REPEATS)]
-        idle = min(idles, key=lambda each: each.seconds)
+    with tempfile.TemporaryDirectory(dir=options.folder) as made_in:
+        scratch = Path(made_in)
+        os.environ["MMUPT_CACHE"] = str(scratch / "cache")
+        made = checkpoints.model(scratch / "model", options.size)
+        _measured([*MMUPT, str(model_dir()), "--out", f"{scratch}/no-size"])
+        idles = [_measured([*MMUPT, str(model_dir()), "--out", f"{scratch}/no-size-{at}"]) for at in range(REPEATS)]
         for kind in options.kinds:
-            row, digests[kind] = _row(kind, made, Path(scratch))
+            with tempfile.TemporaryDirectory(dir=scratch) as folder:
+                row, digests[kind] = _row(kind, made, Path(folder))
             rows.append(row)
+            console.pass_on(f"{kind}: {row[1:]}")
     console.table(describe(), _COLUMNS, rows)
     weights = [4 * math.prod(shape) for shape in made.shapes.values()]
     console.say(f"weights {_mb(sum(weights))} MB, the largest {_mb(max(weights))} MB")
-    console.say(f"start: {idle.seconds:.1f} s, {_mb(idle.peak)} MB, private {_mb(idle.private)} MB")
+    console.say(f"start: {_fastest(idles).seconds:.2f} s, {_mb(_fastest(idles).peak)} MB")
     if len({digest for kind, digest in digests.items() if kind != "LoRA"}) > 1:
         raise SystemExit("the kinds hold the same weights, and were not merged to the same bytes")
 
 
-_OURS = ["kind", "peak MB", "private MB", "s", "copy s", "x copy"]
-_COLUMNS = [*_OURS, "zero_to_fp32 peak MB", "private MB", "s", "share of its peak", "of its private"]
+_COLUMNS = [
+    *["kind", "peak MB", "private MB", "s", "copy s", "x copy", "cold s", "copy s", "x copy", "first s", "peak MB"],
+    *["zero_to_fp32 peak MB", "private MB", "s", "share of its peak", "of its private"],
+]
 
 
 def _row(kind: str, made: checkpoints.Model, scratch: Path) -> tuple[list[object], str]:
-    source, out = scratch / "checkpoint", scratch / "out"
-    arguments = KINDS[kind](made, source)
-    merges, copies = [], []
-    for _ in range(REPEATS):
-        shutil.rmtree(out, ignore_errors=True)
-        os.sync()
-        merges.append(_measured([*MMUPT, *arguments, "--out", str(out), "--set", "dtype=float32"]))
-        copies.append(_copied(out, scratch / "copy"))
-    digest = json.dumps(json.loads((out / "mmupt_merge.json").read_text())["shards"])
-    ours, copied = min(merges, key=lambda merge: merge.seconds), min(copies)
-    row: list[object] = [kind, _mb(ours.peak), _mb(ours.private), ours.seconds, copied, ours.seconds / copied]
-    shutil.rmtree(out)
+    source, out, merged = (scratch / name for name in ("checkpoint", "out", "merged"))
+    command = [*MMUPT, *KINDS[kind](made, source), "--out", str(out), "--set", "dtype=float32"]
+    shutil.rmtree(os.environ["MMUPT_CACHE"], ignore_errors=True)
+    os.sync()
+    first = _measured(command)
+    out.rename(merged)
+    row: list[object] = [kind]
+    for cold in (False, True):
+        merges, copies = [], []
+        for _ in range(REPEATS):
+            merges.append(_measured(command, scratch if cold else None))
+            shutil.rmtree(out)
+            copies.append(_copied(merged, out, cold))
+        ours, copied = _fastest(merges), min(copies)
+        row += [] if cold else [_mb(ours.peak), _mb(ours.private)]
+        row += [ours.seconds, copied, ours.seconds / copied]
+    digest = json.dumps(json.loads((merged / "mmupt_merge.json").read_text())["shards"])
+    row += [first.seconds, _mb(first.peak)]
     if kind.startswith("ZeRO"):
-        os.sync()
         theirs = _measured([*DEEPSPEED, str(source), str(scratch / "theirs"), "--safe_serialization"])
         shares = [ours.peak / theirs.peak, ours.private / theirs.private]
         row += [_mb(theirs.peak), _mb(theirs.private), theirs.seconds, *shares]
-    row += ["-"] * (len(_COLUMNS) - len(row))
-    for folder in scratch.iterdir():
-        if folder != made.folder:
-            shutil.rmtree(folder)
-    return row, digest
+    return row + ["-"] * (len(_COLUMNS) - len(row)), digest
 
 
-def _measured(command: Sequence[str]) -> Measured:
+def _measured(command: Sequence[str], cold: Path | None = None) -> Measured:
+    _prepare(cold)
     began, peak, private = time.monotonic(), 0, 0
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
         while process.poll() is None:
-            counts = _counts(process.pid)
-            peak, private = max(peak, counts.get("VmHWM", 0)), max(private, counts.get("RssAnon", 0))
+            counts = [_counts(pid) for pid in _family(process.pid)]
+            peak = max(peak, sum(each.get("VmHWM", 0) for each in counts))
+            private = max(private, sum(each.get("RssAnon", 0) for each in counts))
             time.sleep(0.005)
         if process.returncode:
             said.seek(0)
             raise SystemExit(said.read().decode(errors="replace")[-3000:])
     return Measured(time.monotonic() - began, peak, private)
+
+
+def _fastest(runs: Sequence[Measured]) -> Measured:
+    return min(runs, key=lambda run: run.seconds)
+
+
+def _family(pid: int) -> list[int]:
+    """The process and those that it has started."""
+    try:
+        children = [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in _words(task / "children")]
+    except OSError:
+        return [pid]
+    return [pid, *(each for child in children for each in _family(child))]
+
+
+def _words(file: Path) -> list[str]:
+    return file.read_text().split()
 
 
 def _counts(pid: int) -> dict[str, int]:
@@ -120,9 +155,18 @@ def _counts(pid: int) -> dict[str, int]:
     return {name: int(value.split()[0]) * 1024 for name, value in pairs if value.endswith(" kB")}
 
 
-def _copied(folder: Path, to: Path) -> float:
-    to.mkdir()
+def _prepare(cold: Path | None) -> None:
+    """Nothing is left to write, memory is at hand, and the files in `cold` are on the disk alone."""
     os.sync()
+    for path in (path for path in cold.rglob("*") if path.is_file()) if cold is not None else ():
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    np.ones(_AT_HAND, np.uint8)
+
+
+def _copied(folder: Path, to: Path, cold: bool) -> float:
+    to.mkdir()
+    _prepare(folder if cold else None)
     began = time.monotonic()
     subprocess.run(["cp", *folder.glob("*.safetensors"), to], check=True)
     for file in to.iterdir():

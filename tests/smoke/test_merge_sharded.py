@@ -320,9 +320,9 @@ def test_a_piece_of_another_type_or_shape_than_the_metadata_tells_is_refused(cop
         places[ours[0]] = places[other]
 
     changed_metadata(checkpoint, to_whole_numbers)
-    refused(checkpoint, f"holds {norm} as torch.float32 of shape (64,), and .metadata says torch.int64 of shape (64,)")
+    refused(checkpoint, f"holds {norm} as float32 of shape (64,), and .metadata says int64 of shape (64,)")
     changed_metadata(checkpoint, to_another_piece)
-    refused(checkpoint, f"holds {norm} as torch.float32 of shape", "and .metadata says torch.float32 of shape (64,)")
+    refused(checkpoint, f"holds {norm} as float32 of shape", "and .metadata says float32 of shape (64,)")
 
 
 def test_a_file_of_a_checkpoint_in_another_type_is_refused(copied):
@@ -334,5 +334,5 @@ def test_a_file_of_a_checkpoint_in_another_type_is_refused(copied):
     dcp.save(state, checkpoint_id=folder / "floats", no_dist=True)
     dcp.save({"a": torch.zeros(8, dtype=torch.int32)}, checkpoint_id=folder / "whole", no_dist=True)
     shutil.copy(folder / "whole" / "__0_0.distcp", folder / "floats")
-    with pytest.raises(UserError, match=r"cannot be read|holds a as torch\.int32 of shape"):
+    with pytest.raises(UserError, match=r"cannot be read|holds a as int32 of shape"):
         open_distributed(folder / "floats", ["a"])

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from mmupt.config.merge import MergeConfig
 from mmupt.errors import UserError
 from mmupt.merging.find import find
+from mmupt.merging.numbers import TYPES
 from mmupt.merging.recognise import recognise
-from mmupt.merging.torch_files import load
+from mmupt.merging.torch_files import load, metadata
 from mmupt.merging.unpickle import Inert
 from mmupt.problems.tiny import model_dir
 from mmupt.stages.merge import merge
@@ -138,6 +140,18 @@ def test_an_adapter_that_is_not_plain_lora_is_refused(adapter, tmp_path: Path):
     assert not (tmp_path / "out").exists()
 
 
+def test_an_adapter_of_another_shape_is_refused(adapter, tmp_path: Path):
+    folder, _ = adapter
+    factors = load_file(folder / "adapter_model.safetensors")
+    key = next(key for key in factors if key.endswith("layers.1.mlp.down_proj.lora_B.weight"))
+    save_file({**factors, key: factors[key][:-1].clone()}, folder / "adapter_model.safetensors")
+    with pytest.raises(
+        UserError, match=r"change of model\..*layers\.1\.mlp\.down_proj\.weight is of shape \(127, 384\)"
+    ):
+        merge(MergeConfig(checkpoint=folder, out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
 class Attack:
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -157,6 +171,26 @@ def test_a_pickle_that_runs_code_does_not_run_it(tmp_path: Path):
     with pytest.raises(UserError, match="cannot be read"):
         load(file)
     assert not (tmp_path / "pwned").exists() and not (tmp_path / "out").exists()
+
+
+def test_weight_files_of_torch_are_unpickled_as_carefully(plain: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(plain, tmp_path / "bin"))
+    for file in (*folder.glob("*.safetensors*"), *folder.glob("state.json")):
+        file.unlink()
+    torch.save({"model.norm.weight": Attack(tmp_path / "pwned")}, folder / "pytorch_model.bin")
+    with pytest.raises(UserError, match=r"pytorch_model\.bin: asks for (posix|os)\.system"):
+        merge(MergeConfig(checkpoint=folder, out=tmp_path / "out"))
+    assert not (tmp_path / "pwned").exists() and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("asked", ["torch\nfloat32", "torch\nFloatStorage", "torch\nSize"])
+def test_a_pickle_cannot_change_what_later_ones_are_read_with(asked: str, tmp_path: Path):
+    before = pickle.dumps(TYPES["float32"])
+    meddling = f"c{asked}\n}}(S'itemsize'\nI1\nub."  # take the thing itself, and set an attribute of it
+    (tmp_path / ".metadata").write_bytes(meddling.encode())
+    with pytest.raises(UserError, match="cannot be read"):
+        metadata(tmp_path / ".metadata")
+    assert pickle.dumps(TYPES["float32"]) == before and TYPES["float32"].itemsize == 4
 
 
 def test_deepspeeds_own_classes_become_stand_ins_and_are_not_imported(tmp_path: Path):

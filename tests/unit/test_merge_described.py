@@ -1,0 +1,100 @@
+"""What transformers says of a config.json is asked once, and asked again as soon as anything else could be said."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmupt.errors import UserError
+from mmupt.merging.architecture import description
+from mmupt.merging.described import cache_folder, describe
+from mmupt.problems.tiny import model_dir
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MMUPT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "architectures"
+
+
+def test_the_answer_of_the_other_process_is_the_class_s_own_and_is_kept(cache: Path):
+    wanted = description(model_dir(), "float16")
+    assert json.loads(wanted.config)["dtype"] == "float16" and wanted.model.tied
+    assert describe(model_dir(), "float16") == wanted
+    (kept,) = cache.iterdir()
+    before = kept.stat().st_mtime_ns
+    assert describe(model_dir(), "float16") == wanted and kept.stat().st_mtime_ns == before
+
+
+def test_another_dtype_config_or_version_is_asked_for_anew(cache: Path, tmp_path: Path, monkeypatch):
+    describe(model_dir(), "float16")
+    describe(model_dir(), "bfloat16")
+    other = tmp_path / "other"
+    other.mkdir()
+    config = json.loads((model_dir() / "config.json").read_text())
+    config["tie_word_embeddings"] = config["text_config"]["tie_word_embeddings"] = False
+    (other / "config.json").write_text(json.dumps(config))
+    assert not describe(other, "float16").model.tied
+    assert len(list(cache.iterdir())) == 3
+    monkeypatch.setattr("mmupt.merging.described.version", lambda name: "5.18.0.dev0")
+    describe(other, "float16")
+    assert len(list(cache.iterdir())) == 3  # code that changes under one version is asked each time
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"config": "", "model": []}'])
+def test_a_broken_answer_is_asked_for_again(content: str, cache: Path):
+    wanted = describe(model_dir(), "float32")
+    (kept,) = cache.iterdir()
+    kept.write_text(content)
+    assert describe(model_dir(), "float32") == wanted
+    assert json.loads(kept.read_text())["model"]["name"] == wanted.model.name
+
+
+def test_a_home_that_cannot_be_written_to_costs_only_time(monkeypatch, tmp_path: Path):
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("MMUPT_CACHE", str(tmp_path / "file" / "below"))
+    assert describe(model_dir(), "float32").model.name == "Qwen2_5_VLForConditionalGeneration"
+
+
+def test_the_cache_lies_where_caches_lie(monkeypatch, tmp_path: Path):
+    monkeypatch.delenv("MMUPT_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "mmupt"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path.home() / ".cache" / "mmupt"
+
+
+def test_a_class_that_transformers_does_not_have_is_told_with_the_file(tmp_path: Path):
+    config = json.loads((model_dir() / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "architectures": ["Unheard"]}))
+    with pytest.raises(UserError, match="has no model class Unheard") as told:
+        describe(tmp_path, "float32")
+    assert told.value.where == str(tmp_path / "config.json")
+
+
+def test_nothing_of_the_folder_that_it_is_started_in_is_imported(tmp_path: Path):
+    """A downloaded checkpoint may hold a transformers.py."""
+    here = Path(shutil.copytree(model_dir(), tmp_path / "model"))
+    for name in ("transformers", "torch", "json"):
+        (here / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nraise SystemExit(9)\n")
+    mmupt = Path(sys.executable).with_name("mmupt")
+    command = [str(mmupt), "merge", ".", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, env=dict(os.environ))
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_merge_of_a_known_model_imports_neither_torch_nor_transformers(tmp_path: Path):
+    describe(model_dir(), "bfloat16")
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom mmupt.config.merge import MergeConfig\n"
+        "from mmupt.stages.merge import merge\n"
+        f"merge(MergeConfig(checkpoint=Path({str(model_dir())!r}), out=Path({str(tmp_path / 'out')!r})))\n"
+        "print(sorted({'torch', 'transformers', 'peft'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
