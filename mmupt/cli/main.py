@@ -5,7 +5,6 @@ has stopped a training run;
 130 Ctrl-C and 143 SIGTERM: the same command goes on where it was stopped.
 """
 
-import gc
 import os
 import signal
 import sys
@@ -21,7 +20,6 @@ def main() -> None:
 
     code = guarded(lambda: app(standalone_mode=False))
     _on_ctrl_c(signal.SIG_IGN)  # the work is over: its exit code stands
-    gc.freeze()  # nor is there anything to be gained by a last search for garbage, which takes longer than the exit
     sys.exit(code)
 
 

@@ -25,7 +25,6 @@ def merge(
     dry_run: DryRun = False,
 ) -> None:
     """Merge a checkpoint into one model folder that transformers and vLLM load."""
-    gc.disable()  # a merge makes no cycles, and looking for some takes a fifth of each import
     from mmupt.config.merge import MergeConfig
 
     recipe = checkpoint if checkpoint is not None and checkpoint.suffix == ".toml" else None
@@ -38,3 +37,4 @@ def merge(
     from mmupt.stages.merge import merge as work
 
     work(config)
+    gc.freeze()  # to look through all of this a last time would take longer than all else at the exit

@@ -16,7 +16,7 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 from transformers.core_model_loading import revert_weight_conversion
 
 from mmupt.errors import UserError
-from mmupt.merging.described import Description
+from mmupt.merging.described import TOLD, Description
 from mmupt.merging.outline import Architecture
 from mmupt.merging.side_files import write_config
 
@@ -27,7 +27,7 @@ def main() -> None:
     try:
         said, code = description(Path(folder), dtype).to_json(), 0
     except UserError as error:
-        said, code = json.dumps({"what": error.what, "where": error.where, "fix": error.fix}), 2
+        said, code = json.dumps({"what": error.what, "where": error.where, "fix": error.fix}), TOLD
     sys.stdout.write(f"\n{said}\n")
     sys.stdout.flush()
     os._exit(code)  # to take all the modules down in order would take another second
@@ -38,10 +38,11 @@ def description(folder: Path, dtype: str) -> Description:
     with tempfile.TemporaryDirectory() as scratch:
         written = Path(scratch)
         write_config(folder, dtype, written)
-        if not same_meaning(folder, written):
-            write_config(folder, dtype, written, nested=True)
         try:
-            return Description((written / "config.json").read_text(), architecture(written))
+            nested = not same_meaning(folder, written)
+            if nested:
+                write_config(folder, dtype, written, nested=True)
+            return Description(architecture(written), nested)
         except UserError as error:
             raise UserError(error.what, where=str(folder / "config.json"), fix=error.fix) from error
 

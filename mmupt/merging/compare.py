@@ -81,7 +81,8 @@ def _weights(folder: Path, model: Architecture) -> Weights:
 def _change(name: str, ours: Weights, theirs: Weights) -> Change:
     change = Change()
     for left, right in zip(chunks(ours, name), chunks(theirs, name), strict=True):
-        distance = np.abs(cast(left, _FP32) - cast(right, _FP32))
+        with np.errstate(over="ignore", invalid="ignore"):
+            distance = np.abs(cast(left, _FP32) - cast(right, _FP32))
         largest = float(distance.max())
         change += Change(largest, name if largest else "", float(distance.sum(dtype=np.float64)), len(distance))
     return change

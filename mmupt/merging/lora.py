@@ -40,8 +40,8 @@ class Folded:
             )
         for name in adapter.targets:
             if adapter.shape(name) != base.shapes[name]:
-                told = f"the adapter's change of {name} is of shape {adapter.shape(name)}, and the weight of another"
-                raise UserError(f"{told}, {base.shapes[name]}", fix="name its base with --base MODEL")
+                told = f"the adapter's change of {name} is of shape {adapter.shape(name)}"
+                raise UserError(f"{told}, and the weight of {base.shapes[name]}", fix="name its base with --base MODEL")
         self._largest = max(math.prod(base.shapes[name]) for name in adapter.targets)
         self._rooms: list[Numbers] = []
         """For one sum after the other: to touch fresh memory takes longer than to add."""
@@ -60,7 +60,8 @@ class Folded:
         start = 0
         for chunk in chunks(self._base, name):
             part = sums[start : start + len(chunk)]
-            part += cast(chunk, _FP32)
+            with np.errstate(over="ignore", invalid="ignore"):  # told by the weight's name, when it is written
+                part += cast(chunk, _FP32)
             start += len(chunk)
             yield part
         self._rooms.append(room)
@@ -76,9 +77,11 @@ class Adapter:
     scale: float
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Of the change of one weight; of a product that cannot be, no matrix's."""
+        """Of the change of one weight."""
         low, high = (self.weights.shapes[self.targets[name][side]] for side in ("A", "B"))
-        return (high[0], low[1]) if high[1] == low[0] else ()
+        if high[1] != low[0]:
+            raise UserError(f"the two LoRA factors of {name} are of shapes {high} and {low}, which do not fit")
+        return high[0], low[1]
 
     def delta(self, name: str, room: Numbers) -> None:
         """(B @ A) * alpha / r in fp32 into `room`, by torch as in peft: numpy's product differs in the last bits."""

@@ -9,7 +9,6 @@ import math
 import os
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -18,13 +17,13 @@ from mmupt import console
 from mmupt.disk import disk_errors, replace_folder, write_atomic
 from mmupt.errors import UserError
 from mmupt.merging.card import RECORD, card
-from mmupt.merging.described import Description, describe
+from mmupt.merging.described import Question
 from mmupt.merging.numbers import TYPES
 from mmupt.merging.open import open_weights
 from mmupt.merging.outline import Architecture, outline
 from mmupt.merging.request import Request
 from mmupt.merging.shards import Shard, Tensor, write_shards
-from mmupt.merging.side_files import copy_side_files, read_config
+from mmupt.merging.side_files import copy_side_files, read_config, write_config
 from mmupt.merging.verify import check_files, plan
 from mmupt.types import JsonValue
 
@@ -40,10 +39,9 @@ def merge(request: Request) -> dict[str, JsonValue]:
 def _fill(scratch: Path, request: Request) -> dict[str, JsonValue]:
     origin = request.origin
     copy_side_files(request.side, request.base, scratch)
-    with ThreadPoolExecutor(1) as waits:
-        described = waits.submit(describe, request.config, origin.dtype)
-        tensors, shards = _weights(scratch, request, described)
-        write_atomic(scratch / "config.json", described.result().config)
+    with Question(request.config, origin.dtype) as question:
+        tensors, shards = _weights(scratch, request, question)
+        write_config(request.config, origin.dtype, scratch, nested=question.answer().nested)
     parameters = sum(math.prod(tensor.shape) for tensor in tensors)
     write_atomic(scratch / "README.md", card(origin, [(shard.name, shard.sha256) for shard in shards], parameters))
     record: dict[str, JsonValue] = {
@@ -56,17 +54,17 @@ def _fill(scratch: Path, request: Request) -> dict[str, JsonValue]:
     return record
 
 
-def _weights(scratch: Path, request: Request, described: Future[Description]) -> tuple[list[Tensor], list[Shard]]:
-    believed = outline(read_config(request.config)) or described.result().model
+def _weights(scratch: Path, request: Request, question: Question) -> tuple[list[Tensor], list[Shard]]:
+    believed = outline(read_config(request.config)) or question.answer().model
     try:
         written = _stream(scratch, request, believed)
     except UserError:
-        if believed == described.result().model:
+        if believed == question.answer().model:
             raise
     else:
-        if believed == described.result().model:
+        if believed == question.answer().model:
             return written
-    return _stream(scratch, request, described.result().model)
+    return _stream(scratch, request, question.answer().model)
 
 
 def _stream(scratch: Path, request: Request, model: Architecture) -> tuple[list[Tensor], list[Shard]]:

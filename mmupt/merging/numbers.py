@@ -42,7 +42,7 @@ _INTEGERS = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 
 
 def cast(numbers: Numbers, dtype: np.dtype[np.generic]) -> Numbers:
-    """The same numbers rounded to nearest, ties to even; too large ones become infinite. No copy without need."""
+    """The same numbers rounded once to nearest, ties to even; too large ones become infinite. No copy without need."""
     with np.errstate(over="ignore", invalid="ignore"):
         return numbers.astype(dtype, copy=False)
 
@@ -65,7 +65,7 @@ def identical(left: Numbers, right: Numbers) -> bool:
 
 
 def equal(left: Numbers, right: Numbers) -> bool:
-    """Whether both are the same numbers, of whatever types; NaN equals NaN."""
+    """Whether both are the same numbers, of whatever floating types; NaN equals NaN."""
     return identical(left, right) or np.array_equal(
         cast(left, TYPES["float64"]), cast(right, TYPES["float64"]), equal_nan=True
     )

@@ -138,7 +138,7 @@ def _blocks(
     yield np.frombuffer(len(header).to_bytes(8, "little") + header, np.uint8)
     for tensor in tensors:
         for chunk in chunks(weights, tensor.key):
-            value = cast(chunk, dtype)
+            value = np.ascontiguousarray(cast(chunk, dtype))
             if not finite(value):
                 fix = "merge an earlier step, or a wider --dtype"
                 raise UserError(f"{tensor.key} holds NaN or infinity", fix=fix)

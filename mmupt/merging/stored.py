@@ -10,6 +10,10 @@ import numpy as np
 from mmupt.errors import UserError
 from mmupt.merging.numbers import Numbers
 
+_BROKEN = "the file is damaged or truncated"
+_SMALL = 1 << 16
+"""Bytes of a tensor that is copied: a mapping keeps its file open, and a tensor may lie in a thousand files."""
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -51,13 +55,20 @@ class Stored:
         if not self.numel:
             return np.empty(self.shape, self.dtype)
         page = self.start - self.start % mmap.ALLOCATIONGRANULARITY
+        length = self.start - page + self.span
         try:
             with self.path.open("rb") as file:
-                bytes_ = mmap.mmap(file.fileno(), self.start - page + self.span, offset=page, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"cannot be read: {error}", where=str(self.path), fix="the file is damaged or truncated"
-            ) from error
+                if self.span < _SMALL:
+                    file.seek(page)
+                    bytes_: bytes | mmap.mmap = file.read(length)
+                else:
+                    bytes_ = mmap.mmap(file.fileno(), length, mmap.MAP_PRIVATE, mmap.PROT_READ, offset=page)
+        except OSError as error:
+            raise UserError(f"cannot be read: {error.strerror or error}", where=str(self.path)) from error
+        except ValueError as error:
+            raise UserError(f"cannot be read: {error}", where=str(self.path), fix=_BROKEN) from error
+        if len(bytes_) < length:
+            raise UserError("cannot be read: it ends too early", where=str(self.path), fix=_BROKEN)
         steps = tuple(step * self.dtype.itemsize for step in self.stride)
         return np.ndarray(self.shape, self.dtype, bytes_, self.start - page, steps)
 

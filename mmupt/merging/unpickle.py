@@ -36,6 +36,7 @@ _STORAGES = {
     "UntypedStorage": "uint8",
 }
 """Classes of storages -> the type of their numbers. A type is handed to a pickle by name: text cannot be changed."""
+_TYPE = re.compile(r"bool|(complex|float|bfloat|u?int|q?u?int)\d\w*")
 _PLAIN = "a tensor of torch's own"
 Locate = Callable[[str], tuple[int, int]]
 """Key of a storage -> first byte in the file and number of bytes."""
@@ -109,7 +110,7 @@ class Unpickler(pickle.Unpickler):
         return _Storage(dtype, start, size)
 
     def _type(self, module: str, name: str) -> str | None:
-        if module == "torch" and name in TYPES:
+        if module == "torch" and _TYPE.fullmatch(name):
             return name
         return _STORAGES.get(name) if module in ("torch", "torch.storage", "torch.cuda") else None
 
@@ -133,7 +134,9 @@ class Unpickler(pickle.Unpickler):
     def _stored(self, storage: _Storage, dtype: object, offset: int, shape: object, stride: object) -> Stored:
         if not (isinstance(dtype, str) and isinstance(shape, tuple) and isinstance(stride, tuple)):
             raise pickle.UnpicklingError("a tensor of it has no shape")
-        kind = TYPES[dtype]
+        kind = TYPES.get(dtype)
+        if kind is None:
+            raise UserError(f"holds a tensor of type {dtype}, which merge does not read", where=str(self._path))
         sizes, steps = tuple(int(size) for size in shape), tuple(int(step) for step in stride)
         tensor = Stored(self._path, storage.start + offset * kind.itemsize, kind, sizes, steps)
         inside = min((*sizes, *steps, offset), default=0) >= 0

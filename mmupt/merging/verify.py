@@ -8,7 +8,7 @@ import numpy as np
 from mmupt.errors import UserError
 from mmupt.merging.outline import Architecture
 from mmupt.merging.shards import Shard, Tensor
-from mmupt.merging.weights import Safetensors, Weights, equal
+from mmupt.merging.weights import Safetensors, Weights, same
 
 _DISK = "check the disk, then merge again"
 
@@ -20,7 +20,7 @@ def plan(weights: Weights, model: Architecture, where: str) -> list[Tensor]:
         if weights.shapes[name] != shape:
             raise UserError(f"{name} has shape {weights.shapes[name]}, and {model.name} wants {shape}", where=where)
     for alias, kept in model.tied.items():
-        if alias in weights.shapes and not equal(weights, alias, kept):
+        if alias in weights.shapes and not same(weights, alias, kept):
             raise UserError(f"{alias} and {kept} differ, though the config ties them", where=where)
     tensors = [Tensor(name, model.saved_names[name], shape) for name, shape in model.shapes.items()]
     return sorted(tensors, key=lambda tensor: tensor.saved)

@@ -15,8 +15,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from mmupt.errors import UserError
-from mmupt.merging.numbers import CODES, TYPES, Numbers
-from mmupt.merging.numbers import equal as equal_numbers
+from mmupt.merging.numbers import CODES, TYPES, Numbers, equal
 from mmupt.merging.stored import Stored
 
 CHUNK = 1 << 20
@@ -37,35 +36,34 @@ class InParts(Weights, Protocol):
     """Weights that can be had without the whole tensor in memory."""
 
     def parts(self, name: str) -> Iterator[Numbers]:
-        """Flat tensors; one behind the other they are the elements of the whole."""
+        """Flat tensors, each good until the next one; one behind the other they are the elements of the whole."""
         ...
 
 
 def chunks(weights: Weights, name: str, size: int = CHUNK) -> Iterator[Numbers]:
-    """All elements of one tensor in flat pieces of `size`, the last one shorter."""
+    """All elements of one tensor in flat pieces of `size`, the last one shorter; each is good until the next one."""
     held: list[Numbers] = []
-    room, found, wanted = size, 0, math.prod(weights.shapes[name])
+    found, wanted = 0, math.prod(weights.shapes[name])
+    left, room = wanted, min(size, wanted)
     parts = weights.parts(name) if isinstance(weights, InParts) else iter([weights.read(name).reshape(-1)])
     for part in parts:
         start, found = 0, found + len(part)
-        while start < len(part):
+        while start < len(part) and room:
             taken = part[start : start + room]
             held.append(taken)
-            start, room = start + len(taken), room - len(taken)
+            start, room, left = start + len(taken), room - len(taken), left - len(taken)
             if room == 0:
                 yield _one(held)
-                held, room = [], size
-    if held:
-        yield _one(held)
+                held, room = [], min(size, left)
     if found != wanted:
         raise UserError(f"{name} has {found} elements in the checkpoint, and its shape needs {wanted}")
 
 
-def equal(weights: Weights, a: str, b: str) -> bool:
+def same(weights: Weights, a: str, b: str) -> bool:
     """Whether two tensors hold the same numbers; NaN is told later, by the weight that holds it."""
     if weights.shapes[a] != weights.shapes[b]:
         return False
-    return all(map(equal_numbers, chunks(weights, a), chunks(weights, b)))
+    return all(map(equal, chunks(weights, a), chunks(weights, b)))
 
 
 @dataclass(frozen=True)

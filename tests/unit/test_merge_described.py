@@ -11,8 +11,13 @@ import pytest
 
 from mmupt.errors import UserError
 from mmupt.merging.architecture import description
-from mmupt.merging.described import cache_folder, describe
+from mmupt.merging.described import Description, Question, cache_folder
 from mmupt.problems.tiny import model_dir
+
+
+def describe(folder: Path, dtype: str) -> Description:
+    with Question(folder, dtype) as question:
+        return question.answer()
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +28,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_answer_of_the_other_process_is_the_class_s_own_and_is_kept(cache: Path):
     wanted = description(model_dir(), "float16")
-    assert json.loads(wanted.config)["dtype"] == "float16" and wanted.model.tied
+    assert wanted.model.tied and not wanted.nested
     assert describe(model_dir(), "float16") == wanted
     (kept,) = cache.iterdir()
     before = kept.stat().st_mtime_ns
@@ -45,13 +50,44 @@ def test_another_dtype_config_or_version_is_asked_for_anew(cache: Path, tmp_path
     assert len(list(cache.iterdir())) == 3  # code that changes under one version is asked each time
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"config": "", "model": []}'])
-def test_a_broken_answer_is_asked_for_again(content: str, cache: Path):
+@pytest.mark.parametrize("change", [lambda text: "", lambda text: text[:-9], lambda text: text.replace("norm", "mron")])
+def test_a_broken_answer_is_asked_for_again(change, cache: Path):
     wanted = describe(model_dir(), "float32")
     (kept,) = cache.iterdir()
-    kept.write_text(content)
+    whole = kept.read_text()
+    kept.write_text(change(whole))
     assert describe(model_dir(), "float32") == wanted
-    assert json.loads(kept.read_text())["model"]["name"] == wanted.model.name
+    assert kept.read_text() == whole
+
+
+def test_an_answer_of_another_user_is_asked_for_again(cache: Path, monkeypatch):
+    wanted = describe(model_dir(), "float32")
+    (kept,) = cache.iterdir()
+    before = kept.stat().st_ino
+    monkeypatch.setattr(os, "getuid", lambda: kept.stat().st_uid + 1)
+    assert describe(model_dir(), "float32") == wanted
+    assert kept.stat().st_ino != before
+
+
+def test_a_process_that_is_ended_is_told_in_one_line(monkeypatch):
+    monkeypatch.setattr("mmupt.merging.described._ASK", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(UserError, match=r"config\.json: transformers cannot be asked .* it was ended by SIGKILL"):
+        describe(model_dir(), "float32")
+
+
+def test_what_transformers_stumbles_over_is_told_in_one_line(tmp_path: Path):
+    config = json.loads((model_dir() / "config.json").read_text())
+    config["text_config"]["hidden_size"] = "wide"
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=r"config\.json: .*hidden_size"):
+        describe(tmp_path, "float32")
+
+
+def test_a_question_that_nobody_waits_for_ends():
+    with Question(model_dir(), "float16") as question:
+        process = question._process
+        assert process is not None and process.poll() is None
+    assert process.poll() == -9
 
 
 def test_a_home_that_cannot_be_written_to_costs_only_time(monkeypatch, tmp_path: Path):
@@ -64,8 +100,19 @@ def test_the_cache_lies_where_caches_lie(monkeypatch, tmp_path: Path):
     monkeypatch.delenv("MMUPT_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "mmupt"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_folder() == Path.home() / ".cache" / "mmupt"
+    for unset in ("", "relative"):
+        monkeypatch.setenv("XDG_CACHE_HOME", unset)
+        assert cache_folder() == Path.home() / ".cache" / "mmupt"
+
+
+def test_a_user_without_a_home_keeps_nothing(monkeypatch):
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("MMUPT_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert cache_folder() is None and describe(model_dir(), "float32").model.tied
 
 
 def test_a_class_that_transformers_does_not_have_is_told_with_the_file(tmp_path: Path):

@@ -1,4 +1,7 @@
-"""Numbers without torch: rounded, compared and looked through as torch does it, bit for bit."""
+"""Numbers without torch: rounded, compared and looked through as torch does it, bit for bit.
+
+But for one: torch rounds float64 to float16 by way of float32, so twice; here it is rounded once.
+"""
 
 import numpy as np
 import pytest
@@ -39,6 +42,12 @@ def test_numbers_are_rounded_as_torch_rounds_them(name: str, into: str):
     found = cast(as_numpy(numbers, name), TYPES[into])
     assert len(numbers) > 200
     assert np.array_equal(bits(found), bits(wanted))
+
+
+def test_a_double_is_rounded_once():
+    above = np.array([1 + 2.0**-11 + 2.0**-40])
+    assert cast(above, TYPES["float16"])[0] == 1 + 2.0**-10
+    assert torch.from_numpy(above).half()[0] == 1.0
 
 
 @pytest.mark.parametrize("name", [*WRITTEN, "float64"])

@@ -17,11 +17,13 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from mmupt.config.merge import MergeConfig
 from mmupt.errors import UserError
+from mmupt.merging import lora
 from mmupt.merging.find import find
 from mmupt.merging.numbers import TYPES
 from mmupt.merging.recognise import recognise
 from mmupt.merging.torch_files import load, metadata
 from mmupt.merging.unpickle import Inert
+from mmupt.merging.weights import Safetensors, same
 from mmupt.problems.tiny import model_dir
 from mmupt.stages.merge import merge
 from mmupt.training.checkpoint import LoraShape, State, write_state
@@ -152,6 +154,22 @@ def test_an_adapter_of_another_shape_is_refused(adapter, tmp_path: Path):
     assert not (tmp_path / "out").exists()
 
 
+def test_two_changed_weights_that_should_be_one_are_compared_as_they_are(tmp_path: Path):
+    """Their sums are made in the same memory, one after the other."""
+    save_file({name: torch.zeros(4, 4) for name in "ab"}, tmp_path / "base.safetensors")
+    factors = {f"{name}.lora_{side}.weight": torch.ones(4, 4) for name in "ab" for side in "AB"}
+    save_file({**factors, "b.lora_A.weight": torch.full((4, 4), 7.0)}, tmp_path / "adapter.safetensors")
+    settings = {"peft_type": "LORA", "r": 4, "lora_alpha": 4}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
+    names = {f"{name}.weight": name for name in "ab"}
+    changed = lora.Folded(
+        Safetensors([tmp_path / "base.safetensors"]),
+        lora.adapter(Safetensors([tmp_path / "adapter.safetensors"]), tmp_path / "adapter_config.json", names),
+    )
+    assert not same(changed, "a", "b") and same(changed, "a", "a")
+    assert changed.read("b").tolist() == [[28.0] * 4] * 4
+
+
 class Attack:
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -171,6 +189,14 @@ def test_a_pickle_that_runs_code_does_not_run_it(tmp_path: Path):
     with pytest.raises(UserError, match="cannot be read"):
         load(file)
     assert not (tmp_path / "pwned").exists() and not (tmp_path / "out").exists()
+
+
+def test_a_type_that_merge_does_not_know_is_told_by_its_name(tmp_path: Path):
+    torch.save({"dtype": torch.complex64}, tmp_path / "named")
+    assert load(tmp_path / "named") == {"dtype": "complex64"}
+    torch.save({"weight": torch.zeros(4).to(torch.float8_e4m3fnuz)}, tmp_path / "held")
+    with pytest.raises(UserError, match="held: holds a tensor of type float8_e4m3fnuz, which merge does not read"):
+        load(tmp_path / "held")
 
 
 def test_weight_files_of_torch_are_unpickled_as_carefully(plain: Path, tmp_path: Path):
