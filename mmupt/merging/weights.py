@@ -36,7 +36,7 @@ class InParts(Weights, Protocol):
     """Weights that can be had without the whole tensor in memory."""
 
     def parts(self, name: str) -> Iterator[Numbers]:
-        """Flat tensors, each good until the next one; one behind the other they are the elements of the whole."""
+        """Flat tensors, good until the iterator ends; one behind the other they are the elements of the whole."""
         ...
 
 

@@ -1,9 +1,11 @@
 """FSDP (EasyR1, verl) and torch.distributed.checkpoint -> model folders, from whole and broken files."""
 
+import gzip
 import os
 import pickle
 import shutil
 from pathlib import Path
+from typing import IO
 
 import pytest
 import torch
@@ -336,3 +338,32 @@ def test_a_file_of_a_checkpoint_in_another_type_is_refused(copied):
     shutil.copy(folder / "whole" / "__0_0.distcp", folder / "floats")
     with pytest.raises(UserError, match=r"cannot be read|holds a as int32 of shape"):
         open_distributed(folder / "floats", ["a"])
+
+
+def test_compressed_pieces_are_refused_by_name(tmp_path: Path):
+    """torch writes through any extension that it is given, and notes it beside each piece."""
+    from torch.distributed import checkpoint as dcp
+    from torch.distributed.checkpoint._extension import StreamTransformExtension
+
+    class Gzip(StreamTransformExtension):
+        @staticmethod
+        def from_descriptor(version: str) -> "Gzip":
+            return Gzip()
+
+        @staticmethod
+        def registry_name() -> str:
+            return "stream.gzip"
+
+        def get_descriptor(self) -> str:
+            return "stream.gzip/1"
+
+        def transform_to(self, output: IO[bytes]) -> IO[bytes]:
+            return gzip.GzipFile(fileobj=output, mode="wb")
+
+        def transform_from(self, input: IO[bytes]) -> IO[bytes]:
+            return gzip.GzipFile(fileobj=input, mode="rb")
+
+    writer = dcp.FileSystemWriter(tmp_path / "pieces", _extensions=[Gzip()])
+    dcp.save({"a": torch.ones(8)}, storage_writer=writer, no_dist=True)
+    with pytest.raises(UserError, match="a is compressed, which merge does not read"):
+        open_distributed(tmp_path / "pieces", ["a"])
