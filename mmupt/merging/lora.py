@@ -11,7 +11,7 @@ import numpy as np
 
 from mmupt.errors import UserError
 from mmupt.merging.numbers import TYPES, Numbers, cast
-from mmupt.merging.weights import Weights, chunks
+from mmupt.merging.weights import Weights, pieces
 
 PREFIX = "base_model.model."
 _FP32 = TYPES["float32"]
@@ -52,17 +52,17 @@ class Folded:
     def parts(self, name: str) -> Iterator[Numbers]:
         """The change is made whole, as peft makes it; the weight under it is never held whole."""
         if name not in self._adapter.targets:
-            yield from chunks(self._base, name)
+            yield from pieces(self._base, name)
             return
         room = self._rooms.pop() if self._rooms else np.empty(self._largest, _FP32)
         sums = room[: math.prod(self.shapes[name])]
         self._adapter.delta(name, sums.reshape(self.shapes[name]))
         start = 0
-        for chunk in chunks(self._base, name):
-            part = sums[start : start + len(chunk)]
+        for piece in pieces(self._base, name):
+            part = sums[start : start + len(piece)]
             with np.errstate(over="ignore", invalid="ignore"):  # told by the weight's name, when it is written
-                part += cast(chunk, _FP32)
-            start += len(chunk)
+                part += cast(piece, _FP32)
+            start += len(piece)
             yield part
         self._rooms.append(room)
 

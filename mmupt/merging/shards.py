@@ -21,7 +21,7 @@ from mmupt.disk import write_atomic
 from mmupt.errors import UserError
 from mmupt.merging.numbers import CODES, TYPES, Numbers, bits, cast, finite, identical
 from mmupt.merging.stored import Stored
-from mmupt.merging.weights import Weights, chunks
+from mmupt.merging.weights import Weights, pieces
 
 _WRITE = 1 << 19
 """Bytes of one write: ext4 takes larger ones three to five times as slowly where it finds no large pages for them."""
@@ -137,8 +137,8 @@ def _blocks(
     header += b" " * (-len(header) % 8)
     yield np.frombuffer(len(header).to_bytes(8, "little") + header, np.uint8)
     for tensor in tensors:
-        for chunk in chunks(weights, tensor.key):
-            value = np.ascontiguousarray(cast(chunk, dtype))
+        for piece in pieces(weights, tensor.key):
+            value = np.ascontiguousarray(cast(piece, dtype))
             if not finite(value):
                 fix = "merge an earlier step, or a wider --dtype"
                 raise UserError(f"{tensor.key} holds NaN or infinity", fix=fix)

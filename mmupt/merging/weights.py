@@ -20,6 +20,8 @@ from mmupt.merging.stored import Stored
 
 CHUNK = 1 << 20
 """Elements that are handled at a time: 4 MB of fp32."""
+_LITTLE = 1 << 16
+_UNEQUAL = "{name} has {found} elements in the checkpoint, and its shape needs {wanted}"
 
 
 class Weights(Protocol):
@@ -40,13 +42,27 @@ class InParts(Weights, Protocol):
         ...
 
 
+def pieces(weights: Weights, name: str) -> Iterator[Numbers]:
+    """All elements of one tensor in flat pieces of at most `CHUNK`, little ones put together; they last as parts do."""
+    held: list[Numbers] = []
+    found, wanted = 0, math.prod(weights.shapes[name])
+    for part in _parts(weights, name):
+        for start in range(0, len(part), CHUNK):
+            held.append(part[start : start + CHUNK])
+            found += len(held[-1])
+            if found == wanted or sum(map(len, held)) >= _LITTLE:
+                yield _one(held)
+                held = []
+    if found != wanted:
+        raise UserError(_UNEQUAL.format(name=name, found=found, wanted=wanted))
+
+
 def chunks(weights: Weights, name: str, size: int = CHUNK) -> Iterator[Numbers]:
     """All elements of one tensor in flat pieces of `size`, the last one shorter; each is good until the next one."""
     held: list[Numbers] = []
     found, wanted = 0, math.prod(weights.shapes[name])
     left, room = wanted, min(size, wanted)
-    parts = weights.parts(name) if isinstance(weights, InParts) else iter([weights.read(name).reshape(-1)])
-    for part in parts:
+    for part in _parts(weights, name):
         start, found = 0, found + len(part)
         while start < len(part) and room:
             taken = part[start : start + room]
@@ -56,7 +72,7 @@ def chunks(weights: Weights, name: str, size: int = CHUNK) -> Iterator[Numbers]:
                 yield _one(held)
                 held, room = [], min(size, left)
     if found != wanted:
-        raise UserError(f"{name} has {found} elements in the checkpoint, and its shape needs {wanted}")
+        raise UserError(_UNEQUAL.format(name=name, found=found, wanted=wanted))
 
 
 def same(weights: Weights, a: str, b: str) -> bool:
@@ -111,7 +127,11 @@ class Renamed:
         return self._weights.read(self._old[name])
 
     def parts(self, name: str) -> Iterator[Numbers]:
-        return chunks(self._weights, self._old[name])
+        return pieces(self._weights, self._old[name])
+
+
+def _parts(weights: Weights, name: str) -> Iterator[Numbers]:
+    return weights.parts(name) if isinstance(weights, InParts) else iter([weights.read(name).reshape(-1)])
 
 
 def _one(flat: Sequence[Numbers]) -> Numbers:

@@ -17,7 +17,7 @@ from mmupt.errors import UserError
 from mmupt.merging.numbers import Numbers, cast, equal
 from mmupt.merging.same_step import MIXED
 from mmupt.merging.stored import Stored
-from mmupt.merging.weights import Pieces, Weights, chunks
+from mmupt.merging.weights import Pieces, Weights, chunks, pieces
 from mmupt.merging.zero_files import ModelStates, Partition, Shapes, model_states, partition
 
 Sliced = dict[str, Sequence[Stored]]
@@ -133,7 +133,7 @@ class _Agreeing:
 
     def parts(self, name: str) -> Iterator[Numbers]:
         if name not in self._checked:
-            yield from chunks(self._weights, name)
+            yield from pieces(self._weights, name)
             return
         if self._module.shapes[name] != self.shapes[name]:
             raise self._differs(name)
