@@ -34,7 +34,9 @@ def merge(
     if dry_run:
         show(config)
         return
+    from mmupt.merging.memory import keep_freed_memory
     from mmupt.stages.merge import merge as work
 
+    keep_freed_memory()
     work(config)
     gc.freeze()  # to look through all of this a last time would take longer than all else at the exit

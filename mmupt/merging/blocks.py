@@ -56,21 +56,21 @@ class Blocks:
         self.shapes = shapes
         self._blocks = {name: _tiling(name, shapes[name], found, where) for name, found in blocks.items()}
 
-    def read(self, name: str) -> Numbers:
+    def parts(self, name: str) -> Iterator[Numbers]:
+        blocks, shape = self._blocks[name], self.shapes[name]
+        if any(block.stored.shape[1:] != shape[1:] for block in blocks):
+            yield self._whole(name).reshape(-1)
+            return
+        for block in blocks:
+            yield from block.parts(name)
+
+    def _whole(self, name: str) -> Numbers:
         blocks = self._blocks[name]
         whole: Numbers = np.empty(self.shapes[name], blocks[0].stored.dtype)
         for block in blocks:
             box = tuple(slice(start, stop) for start, stop in zip(block.offsets, block.ends, strict=True))
             whole[box] = block.read(name)
         return whole
-
-    def parts(self, name: str) -> Iterator[Numbers]:
-        blocks, shape = self._blocks[name], self.shapes[name]
-        if any(block.stored.shape[1:] != shape[1:] for block in blocks):
-            yield self.read(name).reshape(-1)
-            return
-        for block in blocks:
-            yield from block.parts(name)
 
 
 def _same(name: str, copies: Sequence[Stored]) -> Numbers:

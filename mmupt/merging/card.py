@@ -45,7 +45,7 @@ def provenance(found: Found, label: str, files: Sequence[str], dtype: str, limit
 
 
 def card(origin: Provenance, shards: Sequence[tuple[str, str]], parameters: int) -> str:
-    """README.md of the folder; `shards` are (file, sha256)."""
+    """README.md of the folder; `shards` are (file, BLAKE3)."""
     hub = [f"base_model: {origin.model}"] if origin.model and HUB_ID.fullmatch(origin.model) else []
     head = ["---", "library_name: transformers", "pipeline_tag: image-text-to-text", *hub, "tags: [mmupt]", "---", ""]
     body = ["# Merged by mmupt", "", f"{parameters:,} parameters in {origin.dtype}.", ""]
@@ -56,7 +56,7 @@ def card(origin: Provenance, shards: Sequence[tuple[str, str]], parameters: int)
         ("Recipe digest", origin.recipe and f"sha256 {origin.recipe}"),
     ]
     rows = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts if value is not None)]
-    hashes = ["", "| file | sha256 |", "|---|---|", *(f"| {name} | {digest} |" for name, digest in shards)]
+    hashes = ["", "| file | BLAKE3 |", "|---|---|", *(f"| {name} | {digest} |" for name, digest in shards)]
     return "\n".join([*head, *body, *rows, *hashes, ""])
 
 

@@ -103,11 +103,11 @@ def cache_folder() -> Path | None:
 
 
 def _file(folder: Path, dtype: str) -> Path | None:
-    cache = cache_folder()
-    if cache is None or ".dev" in version("transformers"):  # code that changes while its version does not
+    cache, transformers = cache_folder(), version("transformers")
+    if cache is None or ".dev" in transformers:  # code that changes while its version does not
         return None
     code = [Path(__file__).with_name(name).read_text() for name in _CODE]
-    asked = json.dumps([read_config(folder), dtype, version("transformers"), code], sort_keys=True)
+    asked = json.dumps([read_config(folder), dtype, transformers, code], sort_keys=True)
     return cache / "architectures" / f"{_digest(asked)}.json"
 
 
@@ -123,8 +123,9 @@ def _kept(file: Path | None) -> Description | None:
 
 def _keep(file: Path | None, found: Description) -> None:
     if file is not None:
+        text = found.to_json()
         with suppress(OSError, UserError):  # a home that cannot be written to costs the next merge some seconds
-            write_atomic(file, f"{_digest(found.to_json())}\n{found.to_json()}")
+            write_atomic(file, f"{_digest(text)}\n{text}")
 
 
 def _digest(text: str) -> str:

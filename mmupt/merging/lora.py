@@ -11,7 +11,8 @@ import numpy as np
 
 from mmupt.errors import UserError
 from mmupt.merging.numbers import TYPES, Numbers, cast
-from mmupt.merging.weights import Weights, pieces
+from mmupt.merging.product import product
+from mmupt.merging.weights import Weights, pieces, whole
 
 PREFIX = "base_model.model."
 _FP32 = TYPES["float32"]
@@ -42,29 +43,19 @@ class Folded:
             if adapter.shape(name) != base.shapes[name]:
                 told = f"the adapter's change of {name} is of shape {adapter.shape(name)}"
                 raise UserError(f"{told}, and the weight of {base.shapes[name]}", fix="name its base with --base MODEL")
-        self._largest = max(math.prod(base.shapes[name]) for name in adapter.targets)
-        self._rooms: list[Numbers] = []
-        """For one sum after the other: to touch fresh memory takes longer than to add."""
-
-    def read(self, name: str) -> Numbers:
-        return np.concatenate(list(self.parts(name))).reshape(self.shapes[name])
 
     def parts(self, name: str) -> Iterator[Numbers]:
         """The change is made whole, as peft makes it; the weight under it is never held whole."""
         if name not in self._adapter.targets:
             yield from pieces(self._base, name)
             return
-        room = self._rooms.pop() if self._rooms else np.empty(self._largest, _FP32)
-        sums = room[: math.prod(self.shapes[name])]
-        self._adapter.delta(name, sums.reshape(self.shapes[name]))
-        start = 0
+        change, start = self._adapter.change(name).reshape(-1), 0
         for piece in pieces(self._base, name):
-            part = sums[start : start + len(piece)]
             with np.errstate(over="ignore", invalid="ignore"):  # told by the weight's name, when it is written
-                part += cast(piece, _FP32)
+                sums = change[start : start + len(piece)] * _FP32.type(self._adapter.scale)
+                sums += cast(piece, _FP32)
             start += len(piece)
-            yield part
-        self._rooms.append(room)
+            yield sums
 
 
 @dataclass(frozen=True)
@@ -83,19 +74,11 @@ class Adapter:
             raise UserError(f"the two LoRA factors of {name} are of shapes {high} and {low}, which do not fit")
         return high[0], low[1]
 
-    def delta(self, name: str, room: Numbers) -> None:
-        """(B @ A) * alpha / r in fp32 into `room`, by torch as in peft: numpy's product differs in the last bits."""
-        import torch
-
-        low, high = (
-            torch.from_numpy(np.array(self.weights.read(self.targets[name][side]), _FP32)) for side in ("A", "B")
-        )
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # the other cores hash and write, and would wait for idle threads of torch's
-        try:
-            torch.mm(high, low, out=torch.from_numpy(room)).mul_(self.scale)
-        finally:
-            torch.set_num_threads(threads)
+    def change(self, name: str) -> Numbers:
+        """B @ A in fp32."""
+        keys = self.targets[name]
+        low, high = (np.ascontiguousarray(cast(whole(self.weights, keys[side]), _FP32)) for side in ("A", "B"))
+        return product(high, low)
 
 
 def adapter(weights: Weights, config: Path, memory_names: Mapping[str, str]) -> Adapter:
@@ -111,11 +94,15 @@ def adapter(weights: Weights, config: Path, memory_names: Mapping[str, str]) -> 
             raise UserError(f"{bare} is no plain LoRA factor, and merge reads only those", where=str(config))
     if halves := [name for name, keys in targets.items() if len(keys) != 2]:
         raise UserError(f"only one of the two LoRA factors of {halves[0]} is there", where=str(config))
-    if odd := [key for keys in targets.values() for key in keys.values() if len(weights.shapes[key]) != 2]:
+    if odd := [key for keys in targets.values() for key in keys.values() if _no_matrix(weights.shapes[key])]:
         raise UserError(f"{odd[0]} is no matrix, and merge reads LoRA of linear layers only", where=str(config))
     if not targets:
         raise UserError("the adapter holds no LoRA factors", where=str(config))
     return Adapter(weights, targets, _scale(config))
+
+
+def _no_matrix(shape: tuple[int, ...]) -> bool:
+    return len(shape) != 2 or 0 in shape
 
 
 def base_names(weights: Weights) -> dict[str, str]:
@@ -128,10 +115,13 @@ def _scale(config: Path) -> float:
     try:
         settings = json.loads(config.read_bytes())
         rank, alpha, rooted = int(settings["r"]), float(settings["lora_alpha"]), bool(settings.get("use_rslora"))
+
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"is no LoRA configuration ({error})", where=str(config)) from error
     if settings.get("peft_type") != "LORA" or settings.get("bias", "none") != "none":
         raise UserError("is not plain LoRA without biases, the only kind that merge reads", where=str(config))
     if unread := [key for key in _UNREAD if settings.get(key)]:
         raise UserError(f"uses {unread[0]}, which merge does not read", where=str(config))
+    if rank < 1:
+        raise UserError(f"tells a rank of {rank}", where=str(config))
     return alpha / (math.sqrt(rank) if rooted else rank)

@@ -43,7 +43,7 @@ def _fill(scratch: Path, request: Request) -> dict[str, JsonValue]:
         tensors, shards = _weights(scratch, request, question)
         write_config(request.config, origin.dtype, scratch, nested=question.answer().nested)
     parameters = sum(math.prod(tensor.shape) for tensor in tensors)
-    write_atomic(scratch / "README.md", card(origin, [(shard.name, shard.sha256) for shard in shards], parameters))
+    write_atomic(scratch / "README.md", card(origin, [(shard.name, shard.blake3) for shard in shards], parameters))
     record: dict[str, JsonValue] = {
         **asdict(origin),
         "parameters": parameters,

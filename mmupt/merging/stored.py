@@ -2,6 +2,7 @@
 
 import math
 import mmap
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from mmupt.errors import UserError
 from mmupt.merging.numbers import Numbers
 
 _BROKEN = "the file is damaged or truncated"
-_SMALL = 1 << 16
-"""Bytes of a tensor that is copied: a mapping keeps its file open, and a tensor may lie in a thousand files."""
+_MAPPED = 1 << 24
+"""Bytes from which a tensor is mapped. A mapping costs a fault for every few pages, and keeps its file open."""
 
 
 @dataclass(frozen=True)
@@ -51,26 +52,35 @@ class Stored:
         return Stored(self.path, self.start + first * self.dtype.itemsize, self.dtype, (last - first,), (1,))
 
     def read(self) -> Numbers:
-        """The tensor, mapped from the file, to be read only. Gone with its last use."""
+        """The tensor, to be read only: a copy of a small one, and a large one mapped from the file."""
         if not self.numel:
             return np.empty(self.shape, self.dtype)
         page = self.start - self.start % mmap.ALLOCATIONGRANULARITY
-        length = self.start - page + self.span
+        found: memoryview | mmap.mmap
         try:
-            with self.path.open("rb") as file:
-                if self.span < _SMALL:
-                    file.seek(page)
-                    bytes_: bytes | mmap.mmap = file.read(length)
+            with self.path.open("rb", buffering=0) as file:
+                if self.span < _MAPPED:
+                    page, found = self.start, _copy(file.fileno(), self.start, self.span)
                 else:
-                    bytes_ = mmap.mmap(file.fileno(), length, mmap.MAP_PRIVATE, mmap.PROT_READ, offset=page)
+                    length = self.start - page + self.span
+                    found = mmap.mmap(file.fileno(), length, mmap.MAP_PRIVATE, mmap.PROT_READ, offset=page)
         except OSError as error:
             raise UserError(f"cannot be read: {error.strerror or error}", where=str(self.path)) from error
         except ValueError as error:
             raise UserError(f"cannot be read: {error}", where=str(self.path), fix=_BROKEN) from error
-        if len(bytes_) < length:
-            raise UserError("cannot be read: it ends too early", where=str(self.path), fix=_BROKEN)
         steps = tuple(step * self.dtype.itemsize for step in self.stride)
-        return np.ndarray(self.shape, self.dtype, bytes_, self.start - page, steps)
+        return np.ndarray(self.shape, self.dtype, found, self.start - page, steps)
+
+
+def _copy(file: int, start: int, length: int) -> memoryview:
+    found = np.empty(length, np.uint8).data
+    done = 0
+    while done < length:
+        more = os.preadv(file, [found[done:]], start + done)
+        if not more:
+            raise ValueError("it ends too early")
+        done += more
+    return found
 
 
 def _contiguous(shape: tuple[int, ...], stride: tuple[int, ...]) -> bool:

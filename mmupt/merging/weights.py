@@ -1,15 +1,11 @@
-"""Weights that are read one at a time: what every kind of checkpoint is opened as.
-
-`read` gives a whole tensor, `chunks` the same elements in their flat order, some megabytes at a time. A kind that can
-do better than reading the whole tensor first says so by having `parts`.
-"""
+"""Weights that are read some megabytes at a time: what every kind of checkpoint is opened as."""
 
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -25,28 +21,26 @@ _UNEQUAL = "{name} has {found} elements in the checkpoint, and its shape needs {
 
 
 class Weights(Protocol):
-    """Named tensors of known shape; `read` gives one, and holds nothing afterwards."""
+    """Named tensors of known shape."""
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]: ...
 
-    def read(self, name: str) -> Numbers: ...
-
-
-@runtime_checkable
-class InParts(Weights, Protocol):
-    """Weights that can be had without the whole tensor in memory."""
-
     def parts(self, name: str) -> Iterator[Numbers]:
-        """Flat tensors, good until the iterator ends; one behind the other they are the elements of the whole."""
+        """Flat tensors, to be read only; one behind the other they are the elements of the whole."""
         ...
 
 
+def whole(weights: Weights, name: str) -> Numbers:
+    """One tensor, in memory."""
+    return _one(list(chunks(weights, name))).reshape(weights.shapes[name])
+
+
 def pieces(weights: Weights, name: str) -> Iterator[Numbers]:
-    """All elements of one tensor in flat pieces of at most `CHUNK`, little ones put together; they last as parts do."""
+    """All elements of one tensor in flat pieces of at most `CHUNK`, little ones put together."""
     held: list[Numbers] = []
     found, wanted = 0, math.prod(weights.shapes[name])
-    for part in _parts(weights, name):
+    for part in weights.parts(name):
         for start in range(0, len(part), CHUNK):
             held.append(part[start : start + CHUNK])
             found += len(held[-1])
@@ -58,11 +52,11 @@ def pieces(weights: Weights, name: str) -> Iterator[Numbers]:
 
 
 def chunks(weights: Weights, name: str, size: int = CHUNK) -> Iterator[Numbers]:
-    """All elements of one tensor in flat pieces of `size`, the last one shorter; each is good until the next one."""
+    """All elements of one tensor in flat pieces of `size`, the last one shorter."""
     held: list[Numbers] = []
     found, wanted = 0, math.prod(weights.shapes[name])
     left, room = wanted, min(size, wanted)
-    for part in _parts(weights, name):
+    for part in weights.parts(name):
         start, found = 0, found + len(part)
         while start < len(part) and room:
             taken = part[start : start + room]
@@ -88,9 +82,6 @@ class Pieces:
 
     shapes: Mapping[str, tuple[int, ...]]
     pieces: Mapping[str, Sequence[Stored]]
-
-    def read(self, name: str) -> Numbers:
-        return _one(list(chunks(self, name))).reshape(self.shapes[name])
 
     def parts(self, name: str) -> Iterator[Numbers]:
         left = math.prod(self.shapes[name])
@@ -123,15 +114,8 @@ class Renamed:
         self._old = {new: old for old, new in new_names.items() if old in weights.shapes}
         self.shapes = {new: weights.shapes[old] for new, old in self._old.items()}
 
-    def read(self, name: str) -> Numbers:
-        return self._weights.read(self._old[name])
-
     def parts(self, name: str) -> Iterator[Numbers]:
         return pieces(self._weights, self._old[name])
-
-
-def _parts(weights: Weights, name: str) -> Iterator[Numbers]:
-    return weights.parts(name) if isinstance(weights, InParts) else iter([weights.read(name).reshape(-1)])
 
 
 def _one(flat: Sequence[Numbers]) -> Numbers:

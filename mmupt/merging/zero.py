@@ -11,8 +11,6 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from mmupt.errors import UserError
 from mmupt.merging.numbers import Numbers, cast, equal
 from mmupt.merging.same_step import MIXED
@@ -127,9 +125,6 @@ class _Agreeing:
         self._weights, self._module, self._folder = weights, module, folder
         self._checked = frozenset(trained) & frozenset(module.shapes)
         self.shapes = weights.shapes
-
-    def read(self, name: str) -> Numbers:
-        return np.concatenate(list(self.parts(name))).reshape(self.shapes[name])
 
     def parts(self, name: str) -> Iterator[Numbers]:
         if name not in self._checked:

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from mmupt.errors import UserError
 from mmupt.merging.architecture import description
@@ -135,13 +137,24 @@ def test_nothing_of_the_folder_that_it_is_started_in_is_imported(tmp_path: Path)
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_merge_of_a_known_model_imports_neither_torch_nor_transformers(tmp_path: Path):
+@pytest.mark.parametrize("kind", ["folder", "adapter"])
+def test_a_merge_of_a_known_model_imports_neither_torch_nor_transformers(kind: str, tmp_path: Path):
+    checkpoint, base = model_dir(), None
+    if kind == "adapter":
+        checkpoint, base = tmp_path / "adapter", str(model_dir())
+        checkpoint.mkdir()
+        factors = {f"model.layers.0.self_attn.q_proj.lora_{side}.weight": torch.ones(128, 128) for side in "AB"}
+        save_file(factors, checkpoint / "adapter_model.safetensors")
+        settings = {"peft_type": "LORA", "r": 128, "lora_alpha": 128, "base_model_name_or_path": base}
+        (checkpoint / "adapter_config.json").write_text(json.dumps(settings))
     describe(model_dir(), "bfloat16")
     code = (
         "import sys\nfrom pathlib import Path\nfrom mmupt.config.merge import MergeConfig\n"
         "from mmupt.stages.merge import merge\n"
-        f"merge(MergeConfig(checkpoint=Path({str(model_dir())!r}), out=Path({str(tmp_path / 'out')!r})))\n"
+        f"paths = [Path(each) for each in {[str(checkpoint), str(tmp_path / 'out')]!r}]\n"
+        f"merge(MergeConfig(checkpoint=paths[0], out=paths[1], base={base!r}))\n"
         "print(sorted({'torch', 'transformers', 'peft'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"

@@ -23,7 +23,7 @@ from mmupt.merging.numbers import TYPES
 from mmupt.merging.recognise import recognise
 from mmupt.merging.torch_files import load, metadata
 from mmupt.merging.unpickle import Inert
-from mmupt.merging.weights import Safetensors, same
+from mmupt.merging.weights import Safetensors, same, whole
 from mmupt.problems.tiny import model_dir
 from mmupt.stages.merge import merge
 from mmupt.training.checkpoint import LoraShape, State, write_state
@@ -155,7 +155,6 @@ def test_an_adapter_of_another_shape_is_refused(adapter, tmp_path: Path):
 
 
 def test_two_changed_weights_that_should_be_one_are_compared_as_they_are(tmp_path: Path):
-    """Their sums are made in the same memory, one after the other."""
     save_file({name: torch.zeros(4, 4) for name in "ab"}, tmp_path / "base.safetensors")
     factors = {f"{name}.lora_{side}.weight": torch.ones(4, 4) for name in "ab" for side in "AB"}
     save_file({**factors, "b.lora_A.weight": torch.full((4, 4), 7.0)}, tmp_path / "adapter.safetensors")
@@ -167,7 +166,31 @@ def test_two_changed_weights_that_should_be_one_are_compared_as_they_are(tmp_pat
         lora.adapter(Safetensors([tmp_path / "adapter.safetensors"]), tmp_path / "adapter_config.json", names),
     )
     assert not same(changed, "a", "b") and same(changed, "a", "a")
-    assert changed.read("b").tolist() == [[28.0] * 4] * 4
+    assert whole(changed, "b").tolist() == [[28.0] * 4] * 4
+
+
+def test_the_sums_of_a_large_matrix_are_made_in_pieces_with_the_same_bits(tmp_path: Path):
+    draws = torch.Generator().manual_seed(0)
+    weight, low, high = (torch.randn(shape, generator=draws) for shape in ((1700, 1441), (24, 1441), (1700, 24)))
+    save_file({"w": weight}, tmp_path / "base.safetensors")
+    save_file({"w.lora_A.weight": low, "w.lora_B.weight": high}, tmp_path / "adapter.safetensors")
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 24, "lora_alpha": 17}))
+    adapter = lora.adapter(
+        Safetensors([tmp_path / "adapter.safetensors"]), tmp_path / "adapter_config.json", {"w.weight": "w"}
+    )
+    changed = lora.Folded(Safetensors([tmp_path / "base.safetensors"]), adapter)
+    assert len(list(changed.parts("w"))) > 2
+    assert torch.equal(torch.from_numpy(whole(changed, "w")), weight + high @ low * (17 / 24))
+
+
+@pytest.mark.parametrize(("rank", "told"), [(0, "tells a rank of 0"), (-2, "tells a rank of -2")])
+def test_an_adapter_without_a_rank_is_refused(rank: int, told: str, adapter, tmp_path: Path):
+    folder, _ = adapter
+    settings = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps({**settings, "r": rank}))
+    with pytest.raises(UserError, match=told):
+        merge(MergeConfig(checkpoint=folder, out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
 
 
 class Attack:
