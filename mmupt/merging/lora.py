@@ -11,7 +11,7 @@ import numpy as np
 
 from mmupt.errors import UserError
 from mmupt.merging.numbers import TYPES, Numbers, cast
-from mmupt.merging.product import product
+from mmupt.merging.product import get_ready, product
 from mmupt.merging.weights import Weights, pieces, whole
 
 PREFIX = "base_model.model."
@@ -98,6 +98,7 @@ def adapter(weights: Weights, config: Path, memory_names: Mapping[str, str]) -> 
         raise UserError(f"{odd[0]} is no matrix, and merge reads LoRA of linear layers only", where=str(config))
     if not targets:
         raise UserError("the adapter holds no LoRA factors", where=str(config))
+    get_ready()
     return Adapter(weights, targets, _scale(config))
 
 

@@ -4,11 +4,13 @@ On x86-64 torch.mm is one call of `sgemm_` (BLAS's standard name) in a library t
 """
 
 import ctypes
+import os
 import platform
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 
@@ -22,17 +24,26 @@ def product(high: Numbers, low: Numbers) -> Numbers:
     return _multiplier()(high, low)
 
 
+def get_ready() -> None:
+    """Load the library in the background, which takes as long as half a gigabyte of sums."""
+    Thread(target=_multiplier).start()
+
+
 @cache
 def _multiplier() -> Callable[[Numbers, Numbers], Numbers]:
     spec = find_spec("torch")
     assert spec is not None and spec.origin is not None
     try:
         if platform.machine() == "x86_64":
-            library = ctypes.CDLL(str(Path(spec.origin).with_name("lib") / "libtorch_cpu.so"))
-            return _Blas(library)
+            return _Blas(_opened(Path(spec.origin).with_name("lib") / "libtorch_cpu.so"))
     except (OSError, AttributeError):  # a build of torch that lays out or names things otherwise
         pass
     return _by_torch
+
+
+def _opened(path: Path) -> ctypes.CDLL:
+    ctypes.CDLL(None).dlopen(bytes(path), os.RTLD_NOW)  # other threads go on, which ctypes itself would not let them
+    return ctypes.CDLL(str(path))
 
 
 class _Blas:
