@@ -21,6 +21,7 @@ from mmupt.merging import lora
 from mmupt.merging.find import find
 from mmupt.merging.numbers import TYPES
 from mmupt.merging.recognise import recognise
+from mmupt.merging.stored import Stored
 from mmupt.merging.torch_files import load, metadata
 from mmupt.merging.unpickle import Inert
 from mmupt.merging.weights import Safetensors, same, whole
@@ -191,6 +192,18 @@ def test_an_adapter_without_a_rank_is_refused(rank: int, told: str, adapter, tmp
     with pytest.raises(UserError, match=told):
         merge(MergeConfig(checkpoint=folder, out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("size", [1 << 20, 1 << 25], ids=["copied", "mapped"])
+def test_a_file_that_ends_too_early_by_now_is_told(size: int, tmp_path: Path):
+    file = tmp_path / "weights"
+    file.write_bytes(bytes(size))
+    there = Stored(file, 0, TYPES["uint8"], (size,), (1,))
+    assert there.read().sum() == 0
+    os.truncate(file, size - 1)
+    with pytest.raises(UserError, match=r"cannot be read: .*(ends too early|file size)") as told:
+        there.read()
+    assert told.value.where == str(file)
 
 
 class Attack:
