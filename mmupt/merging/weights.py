@@ -51,11 +51,11 @@ def pieces(weights: Weights, name: str) -> Iterator[Numbers]:
         raise UserError(_UNEQUAL.format(name=name, found=found, wanted=wanted))
 
 
-def chunks(weights: Weights, name: str, size: int = CHUNK) -> Iterator[Numbers]:
-    """All elements of one tensor in flat pieces of `size`, the last one shorter."""
+def chunks(weights: Weights, name: str) -> Iterator[Numbers]:
+    """All elements of one tensor in flat pieces of `CHUNK`, the last one shorter."""
     held: list[Numbers] = []
     found, wanted = 0, math.prod(weights.shapes[name])
-    left, room = wanted, min(size, wanted)
+    left, room = wanted, min(CHUNK, wanted)
     for part in weights.parts(name):
         start, found = 0, found + len(part)
         while start < len(part) and room:
@@ -64,7 +64,7 @@ def chunks(weights: Weights, name: str, size: int = CHUNK) -> Iterator[Numbers]:
             start, room, left = start + len(taken), room - len(taken), left - len(taken)
             if room == 0:
                 yield _one(held)
-                held, room = [], min(size, left)
+                held, room = [], min(CHUNK, left)
     if found != wanted:
         raise UserError(_UNEQUAL.format(name=name, found=found, wanted=wanted))
 
