@@ -1,4 +1,4 @@
-"""`Weights` -> safetensors files, some megabytes in memory at a time; each byte is a function of the weights alone.
+"""`Weights` -> safetensors files, some megabytes in memory at a time; each byte follows from plan and weights.
 
 A file's header is known from the plan, so it is written first. While a block is checked and hashed in one thread and
 written in another, the next ones are made; the disk is kept busy all the while.

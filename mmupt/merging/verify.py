@@ -14,7 +14,10 @@ _DISK = "check the disk, then merge again"
 
 
 def plan(weights: Weights, model: Architecture, where: str) -> list[Tensor]:
-    """What to write, by saved name; weights that do not make this model exactly are refused."""
+    """What to write, in the order of the checkpoint, so that its files are read from front to end.
+
+    Weights that do not make this model exactly are refused.
+    """
     _same_names(weights, model, where)
     for name, shape in model.shapes.items():
         if weights.shapes[name] != shape:
@@ -22,8 +25,8 @@ def plan(weights: Weights, model: Architecture, where: str) -> list[Tensor]:
     for alias, kept in model.tied.items():
         if alias in weights.shapes and not same(weights, alias, kept):
             raise UserError(f"{alias} and {kept} differ, though the config ties them", where=where)
-    tensors = [Tensor(name, model.saved_names[name], shape) for name, shape in model.shapes.items()]
-    return sorted(tensors, key=lambda tensor: tensor.saved)
+    wanted = ((name, shape) for name, shape in weights.shapes.items() if name in model.shapes)
+    return [Tensor(name, model.saved_names[name], shape) for name, shape in wanted]
 
 
 def check_files(folder: Path, shards: Sequence[Shard], tensors: Sequence[Tensor], dtype: np.dtype[np.generic]) -> None:

@@ -28,8 +28,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from blake3 import blake3
 
 from mmupt import console
+from mmupt.merging.weights import Safetensors, whole
 from mmupt.problems.tiny import model_dir
 from tests.bench import checkpoints, sharded
 from tests.bench.machine import describe
@@ -78,7 +80,7 @@ def main() -> None:
     console.say(f"weights {_mb(sum(weights))} MB, the largest {_mb(max(weights))} MB")
     console.say(f"start: {_fastest(idles).seconds:.2f} s, {_mb(_fastest(idles).peak)} MB")
     if len({digest for kind, digest in digests.items() if kind != "LoRA"}) > 1:
-        raise SystemExit("the kinds hold the same weights, and were not merged to the same bytes")
+        raise SystemExit("the kinds hold the same weights, and were not merged to the same ones")
 
 
 _COLUMNS = [
@@ -104,13 +106,19 @@ def _row(kind: str, made: checkpoints.Model, scratch: Path) -> tuple[list[object
         ours, copied = _fastest(merges), min(copies)
         row += [] if cold else [_mb(ours.peak), _mb(ours.private)]
         row += [ours.seconds, copied, ours.seconds / copied]
-    digest = json.dumps(json.loads((merged / "mmupt_merge.json").read_text())["shards"])
     row += [first.seconds, _mb(first.peak)]
     if kind.startswith("ZeRO"):
         theirs = _measured([*DEEPSPEED, str(source), str(scratch / "theirs"), "--safe_serialization"])
         shares = [ours.peak / theirs.peak, ours.private / theirs.private]
         row += [_mb(theirs.peak), _mb(theirs.private), theirs.seconds, *shares]
-    return row + ["-"] * (len(_COLUMNS) - len(row)), digest
+    return row + ["-"] * (len(_COLUMNS) - len(row)), _digest(merged)
+
+
+def _digest(folder: Path) -> str:
+    """The same for the same weights in any order."""
+    weights = Safetensors(sorted(folder.glob("*.safetensors")))
+    hashes = {name: blake3(whole(weights, name).tobytes()).hexdigest() for name in weights.shapes}
+    return json.dumps(hashes, sort_keys=True)
 
 
 def _measured(command: Sequence[str], cold: Path | None = None) -> Measured:

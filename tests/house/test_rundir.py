@@ -267,10 +267,10 @@ WRITE = """
 import sys
 from pathlib import Path
 from mmupt.rundir import write_atomic
-print("ready", flush=True)
 while True:
     for letter in "ab":
         write_atomic(Path(sys.argv[1]), letter * 300_000)
+        print("written", flush=True)
 """
 
 
@@ -278,7 +278,7 @@ def test_a_file_is_whole_after_a_kill_at_any_moment(tmp_path):
     file = tmp_path / "done.json"
     for kill in range(5):
         writer = subprocess.Popen([sys.executable, "-c", WRITE, str(file)], stdout=subprocess.PIPE)
-        assert writer.stdout is not None and writer.stdout.readline() == b"ready\n"
+        assert writer.stdout is not None and writer.stdout.readline() == b"written\n"
         time.sleep(0.03 * (kill + 1))
         writer.kill()
         writer.wait()

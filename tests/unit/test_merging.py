@@ -357,4 +357,22 @@ def test_deepspeeds_step_takes_config_and_tokenizer_from_the_trainers_folder_aro
     shutil.copy(plain / "config.json", around)
     record = merge(MergeConfig(checkpoint=around, out=tmp_path / "out"))
     assert record["label"] == "DeepSpeed ZeRO-0" and record["step"] == 4
-    assert merge(MergeConfig(checkpoint=plain, out=tmp_path / "same"))["shards"] == record["shards"]
+    merged = load_file(tmp_path / "out" / "model.safetensors")
+    truth = load_file(plain / "model.safetensors")
+    assert merged.keys() == truth.keys() and all(torch.equal(merged[name], truth[name]) for name in truth)
+
+
+def test_weights_are_written_in_the_order_of_the_checkpoint(plain: Path, tmp_path: Path):
+    """So that a disk reads forward, and reading and writing overlap."""
+    truth = load_file(plain / "model.safetensors")
+    turned = dict(reversed(truth.items()))
+    for name, order in (("forward", truth), ("backward", turned)):
+        folder = tmp_path / name
+        shutil.copytree(plain, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+        torch.save(order, folder / "pytorch_model.bin")
+        merge(MergeConfig(checkpoint=folder, out=tmp_path / "out" / name))
+        raw = (tmp_path / "out" / name / "model.safetensors").read_bytes()
+        header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+        assert [key for key in header if key != "__metadata__"] == list(order)
+        ends = [header[key]["data_offsets"] for key in order]
+        assert [start for start, _ in ends] == [0, *(end for _, end in ends[:-1])]
