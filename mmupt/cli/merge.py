@@ -1,6 +1,5 @@
 """`mmupt merge`: a checkpoint of any shape -> one Hugging Face model folder."""
 
-import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -39,4 +38,3 @@ def merge(
 
     keep_freed_memory()
     work(config)
-    gc.freeze()  # to look through all of this a last time would take longer than all else at the exit

@@ -2,7 +2,7 @@
 
 Every merge is a process of its own, measured from start to end. `peak` is the kernel's own high-water mark of resident
 memory (VmHWM: private memory and every page of a mapped file that is resident; ru_maxrss would count the parent too),
-`private` the largest RssAnon, which leaves pages of files out; both are read every 5 ms, and added up over the process
+`private` the largest RssAnon, which leaves pages of files out; both are read every 20 ms, and added up over the process
 and those that it has started. DeepSpeed's zero_to_fp32 is measured the same way on the same files, writing safetensors.
 `copy` is `cp` of the merged weights into a folder beside them, and an fsync of each copy, as the merge's own files get
 it. Merge and copy take turns, the fastest of each counts, and each begins with nothing left to write and enough memory
@@ -18,6 +18,7 @@ import argparse
 import json
 import math
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -67,6 +68,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as made_in:
         scratch = Path(made_in)
         os.environ["MMUPT_CACHE"] = str(scratch / "cache")
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its modules compiled
         made = checkpoints.model(scratch / "model", options.size)
         _measured([*MMUPT, str(model_dir()), "--out", f"{scratch}/no-size"])
         idles = [_measured([*MMUPT, str(model_dir()), "--out", f"{scratch}/no-size-{at}"]) for at in range(REPEATS)]
@@ -126,15 +128,17 @@ def _measured(command: Sequence[str], cold: Path | None = None) -> Measured:
     began, peak, private = time.monotonic(), 0, 0
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
-        while process.poll() is None:
+        ended = os.pidfd_open(process.pid)
+        while not select.select([ended], [], [], 0.02)[0]:
             counts = [_counts(pid) for pid in _family(process.pid)]
             peak = max(peak, sum(each.get("VmHWM", 0) for each in counts))
             private = max(private, sum(each.get("RssAnon", 0) for each in counts))
-            time.sleep(0.005)
-        if process.returncode:
+        seconds = time.monotonic() - began
+        os.close(ended)
+        if process.wait():
             said.seek(0)
             raise SystemExit(said.read().decode(errors="replace")[-3000:])
-    return Measured(time.monotonic() - began, peak, private)
+    return Measured(seconds, peak, private)
 
 
 def _fastest(runs: Sequence[Measured]) -> Measured:

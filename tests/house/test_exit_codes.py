@@ -110,3 +110,31 @@ def test_a_reader_that_leaves_early_causes_no_complaint():
     code = 'import sys\nsys.exit(guarded(lambda: [console.say("x" * 1000) for _ in range(1000)]))\''
     done = subprocess.run(["bash", "-c", f"{command}{code} | head -1"], capture_output=True, text=True)
     assert done.stderr == "" and done.stdout.startswith("xxx")
+
+
+LIBRARY = """
+import atexit, sys, time
+from threading import Thread, main_thread
+from mmupt.cli import main
+
+class Heavy:
+    def __del__(self):
+        print("taken down")
+
+def work():
+    while "mmupt.cli.app" not in sys.modules:
+        time.sleep(0.01)
+    atexit.register(print, "told of the end")
+    main_thread().join()
+    print("the thread has ended")
+
+heavy = Heavy()
+Thread(target=work).start()
+main()
+"""
+
+
+def test_threads_and_exit_handlers_come_to_their_end_and_nothing_is_taken_down():
+    done = subprocess.run([sys.executable, "-c", LIBRARY, "trian"], capture_output=True, text=True)
+    assert done.stdout == "the thread has ended\ntold of the end\n"
+    assert done.returncode == 2 and "Did you mean 'train'" in one_line(done.stderr)
