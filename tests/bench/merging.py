@@ -4,10 +4,11 @@ Every merge is a process of its own, measured from start to end. `peak` is the k
 memory (VmHWM: private memory and every page of a mapped file that is resident; ru_maxrss would count the parent too),
 `private` the largest RssAnon, which leaves pages of files out; both are read every 20 ms, and added up over the process
 and those that it has started. DeepSpeed's zero_to_fp32 is measured the same way on the same files, writing safetensors.
-`copy` is `cp` of the merged weights into a folder beside them, and an fsync of each copy, as the merge's own files get
-it. Merge and copy take turns, the fastest of each counts, and each begins with nothing left to write and enough memory
-that was in use a moment ago: memory that a virtual machine has not used for some seconds can take it several times as
-long, which is no matter of either.
+`copy` is `cp` of the merged weights into a folder beside them, until all is on the disk, as the merge's own files are
+when it ends; `whole copy` is that of the checkpoint, of which ZeRO-2's holds half as many bytes again, all of which a
+merge reads. Merge and copies take turns, the fastest of each counts, and each begins with nothing left to write and
+enough memory that was in use a moment ago: memory that a virtual machine has not used for some seconds can take it
+several times as long, which is no matter of either.
 
 Twice: what both read was written just before, and comes from memory where it fits; or is `cold`, pushed out of memory
 beforehand, as after a restart. `first` is the first merge of a model on a machine, for which transformers is asked;
@@ -86,7 +87,8 @@ def main() -> None:
 
 
 _COLUMNS = [
-    *["kind", "peak MB", "private MB", "s", "copy s", "x copy", "cold s", "copy s", "x copy", "first s", "peak MB"],
+    *["kind", "peak MB", "private MB", "s", "copy s", "x copy", "x whole copy"],
+    *["cold s", "copy s", "x copy", "x whole copy", "first s", "peak MB"],
     *["zero_to_fp32 peak MB", "private MB", "s", "share of its peak", "of its private"],
 ]
 
@@ -100,14 +102,15 @@ def _row(kind: str, made: checkpoints.Model, scratch: Path) -> tuple[list[object
     out.rename(merged)
     row: list[object] = [kind]
     for cold in (False, True):
-        merges, copies = [], []
+        merges, copies, whole_copies = [], [], []
         for _ in range(REPEATS):
             merges.append(_measured(command, scratch if cold else None))
             shutil.rmtree(out)
-            copies.append(_copied(merged, out, cold))
+            copies.append(_copied([*merged.glob("*.safetensors")], out, cold))
+            whole_copies.append(_copied([*scratch.glob("checkpoint*")], out, cold))
         ours, copied = _fastest(merges), min(copies)
         row += [] if cold else [_mb(ours.peak), _mb(ours.private)]
-        row += [ours.seconds, copied, ours.seconds / copied]
+        row += [ours.seconds, copied, ours.seconds / copied, ours.seconds / min(whole_copies)]
     row += [first.seconds, _mb(first.peak)]
     if kind.startswith("ZeRO"):
         theirs = _measured([*DEEPSPEED, str(source), str(scratch / "theirs"), "--safe_serialization"])
@@ -176,14 +179,12 @@ def _prepare(cold: Path | None) -> None:
     np.ones(_AT_HAND, np.uint8)
 
 
-def _copied(folder: Path, to: Path, cold: bool) -> float:
+def _copied(paths: Sequence[Path], to: Path, cold: bool) -> float:
     to.mkdir()
-    _prepare(folder if cold else None)
+    _prepare(to.parent if cold else None)
     began = time.monotonic()
-    subprocess.run(["cp", *folder.glob("*.safetensors"), to], check=True)
-    for file in to.iterdir():
-        with file.open("rb") as copy:
-            os.fsync(copy.fileno())
+    subprocess.run(["cp", "-r", *paths, to], check=True)
+    os.sync()  # at once: an fsync of each of many small files would take longer
     seconds = time.monotonic() - began
     shutil.rmtree(to)
     return seconds
